@@ -1,0 +1,1 @@
+"""Speed and quality figures: each `selfmis bench NAME` is one module here."""

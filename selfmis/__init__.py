@@ -1,0 +1,1 @@
+"""The roof: the command-line program, nothing else. Nothing imports it."""

@@ -1,0 +1,5 @@
+"""`python -m selfmis` is `selfmis`."""
+
+from selfmis.cli import main
+
+raise SystemExit(main())

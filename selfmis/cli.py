@@ -1,0 +1,80 @@
+"""`selfmis COMMAND …`: finds the module of a command, imports it, and hands the rest of the line over."""
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from shared.command import run
+from shared.errors import SelfmisError
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command's name as typed, the module whose ``main(argv)`` it is, and its one-line summary."""
+
+    name: str
+    module: str
+    summary: str
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("config", "selfmis.config", "print the settings in force and where each came from"),
+    Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
+)
+
+_HELP = ("-h", "--help", "help")
+
+
+def usage() -> str:
+    """The list of commands, one a line."""
+    width = max(len(c.name) for c in COMMANDS)
+    lines = [f"  {c.name:<{width}}  {c.summary}" for c in COMMANDS]
+    return "\n".join(
+        [
+            "usage: selfmis COMMAND [options]",
+            "",
+            "Monitors many single-lead ECGs for myocardial infarction. Research use only, not a medical device.",
+            "",
+            *lines,
+            "",
+            "`selfmis COMMAND --help` explains a command; `selfmis --version` prints the version.",
+        ]
+    )
+
+
+def find(argv: Sequence[str]) -> tuple[Command, Sequence[str]]:
+    """The command that ``argv`` begins with, and the arguments left for it; two-word names come first."""
+    by_name = {c.name: c for c in COMMANDS}
+    for words in (2, 1):
+        name = " ".join(argv[:words])
+        if len(argv) >= words and name in by_name:
+            return by_name[name], argv[words:]
+    group = [c.name for c in COMMANDS if c.name.startswith(f"{argv[0]} ")]
+    if group:
+        raise SelfmisError(f"{argv[0]} needs one of: {', '.join(n.split()[1] for n in group)}")
+    near = difflib.get_close_matches(" ".join(argv[:2]), by_name, n=1) or difflib.get_close_matches(
+        argv[0], by_name, n=1
+    )
+    hint = f"did you mean {near[0]}?" if near else "`selfmis --help` lists the commands"
+    raise SelfmisError(f"no command {argv[0]!r}; {hint}")
+
+
+def _main(argv: Sequence[str]) -> int:
+    if not argv or argv[0] in _HELP:
+        print(usage())
+        return 0
+    if argv[0] == "--version":
+        print(f"selfmis {version('selfmis-monitor')}")
+        return 0
+    command, rest = find(argv)
+    module = importlib.import_module(command.module)
+    code: int = module.main(rest)
+    return code
+
+
+def main() -> int:
+    """Entry point of the console script."""
+    return run(_main, sys.argv[1:])

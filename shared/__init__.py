@@ -1,0 +1,1 @@
+"""What ingest, inference and training must agree on. Imports nothing else of this project."""

@@ -1,0 +1,253 @@
+"""The one settings object: typed, validated, and able to say where each value came from.
+
+Weight, heaviest first: command line (``--set section.key=value``), environment
+(``SELFMIS_SECTION_KEY``), a TOML file (``--config``, ``SELFMIS_CONFIG`` or
+``./selfmis.toml``), the defaults below. Anything unknown or impossible is one
+line of `SettingsError` before anything starts.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from shared.errors import SelfmisError
+
+ENV_PREFIX = "SELFMIS_"
+CONFIG_VARIABLE = "SELFMIS_CONFIG"
+DEFAULT_FILE = Path("selfmis.toml")
+# Read by us but not settings of the product.
+OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "SELFMIS_TEST_DATA"})
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class SettingsError(SelfmisError):
+    """A setting is unknown or impossible."""
+
+
+class Section(BaseModel):
+    """A group of settings; refuses what it does not know and never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class RedisSettings(Section):
+    """Where Redis is. Without a URL an embedded server is started in ``data_dir``."""
+
+    url: str | None = Field(None, description="redis://, rediss://, unix:// or redis+cluster://; unset: embedded server")
+    data_dir: Path = Field(Path("var/redis"), description="data folder of the embedded server")
+    port: Port = Field(6390, description="port of the embedded server, loopback only")
+    maxmemory_mb: int = Field(2048, ge=64, description="memory limit of the embedded server, MiB")
+    timeout_s: Positive = Field(5.0, description="longest wait for one reply")
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).scheme not in REDIS_SCHEMES:
+            raise ValueError(f"must start with one of {', '.join(s + '://' for s in REDIS_SCHEMES)}")
+        return url
+
+
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
+
+
+class StreamSettings(Section):
+    """The streams that carry frames."""
+
+    shards: int = Field(64, ge=1, le=16384, description="number of shards; pinned in Redis at first start")
+    replay_horizon_s: float = Field(60.0, ge=0, description="how long entries are kept beyond need, for replay")
+    max_entry_bytes: int = Field(1 << 20, ge=4096, le=1 << 26, description="largest record batch in one stream entry")
+
+
+class WindowSettings(Section):
+    """How a patient's samples are cut."""
+
+    lead: Literal["I", "II"] = Field("I", description="the lead the wearables carry")
+    stride_s: float = Field(5.0, ge=0.5, le=10.0, description="a new window starts this often")
+    lateness_s: float = Field(2.0, ge=0, le=60, description="how far samples may arrive out of order")
+    max_missing: float = Field(0.10, ge=0, lt=1, description="share of a window that may be interpolated")
+
+
+class Settings(BaseSettings):
+    """All settings. Build it with `load`, which knows the sources and words the errors."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=ENV_PREFIX, env_nested_delimiter="_", env_nested_max_split=1
+    )
+    redis: RedisSettings = RedisSettings()
+    stream: StreamSettings = StreamSettings()
+    window: WindowSettings = WindowSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic-settings'
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # `load` reads the sources one by one, to know which of them gave each value.
+        return (init_settings,)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The settings in force and, for each ``section.key``, the source that gave it."""
+
+    settings: Settings
+    origin: Mapping[str, str]
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """(``section.key``, value as shown to people, origin, description), in order of definition."""
+        rows = []
+        for section, section_field in Settings.model_fields.items():
+            values = getattr(self.settings, section)
+            for key, field in section_type(section_field.annotation).model_fields.items():
+                name = f"{section}.{key}"
+                origin = self.origin.get(name, "default")
+                rows.append((name, shown(getattr(values, key)), origin, field.description or ""))
+        return rows
+
+
+def section_type(annotation: Any) -> type[Section]:
+    """The section class behind a field of `Settings`."""
+    assert isinstance(annotation, type)  # noqa: S101 - a fact of this module, for the type checker
+    assert issubclass(annotation, Section)  # noqa: S101
+    return annotation
+
+
+def shown(value: object) -> str:
+    """A value for people: secrets and passwords inside URLs are hidden."""
+    if value is None:
+        return "(unset)"
+    if isinstance(value, SecretStr):
+        return "********" if value.get_secret_value() else "(empty)"
+    text = str(value)
+    parts = urlsplit(text) if "://" in text else None
+    if parts is not None and parts.password is not None:
+        text = urlunsplit(parts._replace(netloc=f"{parts.username or ''}:********@{parts.netloc.rpartition('@')[2]}"))
+    return text
+
+
+def load(
+    *,
+    config: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Read every source, refuse what is unknown or impossible, and remember where each value came from."""
+    environ = os.environ if environ is None else environ
+    merged: dict[str, dict[str, Any]] = {}
+    origin: dict[str, str] = {}
+    for where, values in (_from_file(config, environ), _from_environment(environ), _from_overrides(overrides)):
+        for section, entries in values.items():
+            for key, value in entries.items():
+                merged.setdefault(section, {})[key] = value
+                origin[f"{section}.{key}"] = where.format(section=section.upper(), key=key.upper())
+    try:
+        return Loaded(Settings.model_validate(merged), origin)
+    except ValidationError as error:
+        raise SettingsError(_one_line(error, origin)) from None
+
+
+_Values = dict[str, dict[str, Any]]
+
+
+def _known() -> dict[str, tuple[str, ...]]:
+    return {
+        section: tuple(section_type(field.annotation).model_fields)
+        for section, field in Settings.model_fields.items()
+    }
+
+
+def _names() -> list[str]:
+    return [f"{section}.{key}" for section, keys in _known().items() for key in keys]
+
+
+def _unknown(name: str, where: str, known: Sequence[str]) -> SettingsError:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "; `selfmis config` lists all settings"
+    return SettingsError(f"unknown setting {name} in {where}{hint}")
+
+
+def _from_file(config: str | Path | None, environ: Mapping[str, str]) -> tuple[str, _Values]:
+    asked = config if config is not None else environ.get(CONFIG_VARIABLE)
+    path = Path(asked) if asked else DEFAULT_FILE
+    if not asked and not path.exists():
+        return "", {}
+    try:
+        values = TomlConfigSettingsSource(Settings, toml_file=_readable(path))()
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"settings file {path} is not valid TOML: {error}") from None
+    for section, entries in values.items():
+        if section not in _known():
+            raise _unknown(section, f"file {path}", list(_known()))
+        if not isinstance(entries, dict):
+            raise SettingsError(f"{section} in file {path} must be a table: write [{section}] above its keys")
+        for key in entries:
+            if key not in _known()[section]:
+                raise _unknown(f"{section}.{key}", f"file {path}", _names())
+    return f"file {path}", values
+
+
+def _readable(path: Path) -> Path:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise SettingsError(f"settings file {path} cannot be read: {error.strerror}") from None
+    return path
+
+
+class _Environment(EnvSettingsSource):
+    """The environment source over a mapping that the caller hands in."""
+
+    environ: ClassVar[Mapping[str, str]] = {}
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in self.environ.items()}
+
+
+def _from_environment(environ: Mapping[str, str]) -> tuple[str, _Values]:
+    variables = [f"{ENV_PREFIX}{name.replace('.', '_').upper()}" for name in _names()]
+    for name in environ:
+        if name.startswith(ENV_PREFIX) and name not in OTHER_VARIABLES and name not in variables:
+            raise _unknown(name, "the environment", variables)
+    source = type("_Bound", (_Environment,), {"environ": environ})
+    return "environment " + ENV_PREFIX + "{section}_{key}", source(Settings)()
+
+
+def _from_overrides(overrides: Sequence[str]) -> tuple[str, _Values]:
+    values: _Values = {}
+    for override in overrides:
+        name, equals, value = override.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {override}: write it as SECTION.KEY=VALUE")
+        if name not in _names():
+            raise _unknown(name, "--set", _names())
+        section, _, key = name.partition(".")
+        values.setdefault(section, {})[key] = value
+    return "command line", values
+
+
+def _one_line(error: ValidationError, origin: Mapping[str, str]) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"][:2])
+    message = first["msg"].removeprefix("Value error, ")
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{name} = {shown(str(first['input']))!r} from {origin.get(name, 'default')}: {message}{more}"

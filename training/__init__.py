@@ -1,0 +1,1 @@
+"""Recordings to SelfMIS to model artefact. Not built yet: see docs/architecture.md."""
