@@ -33,9 +33,15 @@ class Parser(argparse.ArgumentParser):
 def settings_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--config FILE`` and ``--set SECTION.KEY=VALUE`` to a command."""
     group = parser.add_argument_group("settings (see `selfmis config`)")
-    group.add_argument("--config", metavar="FILE", help="settings file (TOML); default ./selfmis.toml if it exists")
     group.add_argument(
-        "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="override one setting; repeatable"
+        "--config", metavar="FILE", help="settings file (TOML); default ./selfmis.toml if it exists"
+    )
+    group.add_argument(
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        action="append",
+        default=[],
+        help="override one setting; repeatable",
     )
 
 

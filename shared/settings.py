@@ -49,7 +49,9 @@ class Section(BaseModel):
 class RedisSettings(Section):
     """Where Redis is. Without a URL an embedded server is started in ``data_dir``."""
 
-    url: str | None = Field(None, description="redis://, rediss://, unix:// or redis+cluster://; unset: embedded server")
+    url: str | None = Field(
+        None, description="redis://, rediss://, unix:// or redis+cluster://; unset: embedded server"
+    )
     data_dir: Path = Field(Path("var/redis"), description="data folder of the embedded server")
     port: Port = Field(6390, description="port of the embedded server, loopback only")
     maxmemory_mb: int = Field(2048, ge=64, description="memory limit of the embedded server, MiB")
@@ -71,7 +73,9 @@ class StreamSettings(Section):
 
     shards: int = Field(64, ge=1, le=16384, description="number of shards; pinned in Redis at first start")
     replay_horizon_s: float = Field(60.0, ge=0, description="how long entries are kept beyond need, for replay")
-    max_entry_bytes: int = Field(1 << 20, ge=4096, le=1 << 26, description="largest record batch in one stream entry")
+    max_entry_bytes: int = Field(
+        1 << 20, ge=4096, le=1 << 26, description="largest record batch in one stream entry"
+    )
 
 
 class WindowSettings(Section):
@@ -141,7 +145,9 @@ def shown(value: object) -> str:
     text = str(value)
     parts = urlsplit(text) if "://" in text else None
     if parts is not None and parts.password is not None:
-        text = urlunsplit(parts._replace(netloc=f"{parts.username or ''}:********@{parts.netloc.rpartition('@')[2]}"))
+        text = urlunsplit(
+            parts._replace(netloc=f"{parts.username or ''}:********@{parts.netloc.rpartition('@')[2]}")
+        )
     return text
 
 
@@ -155,7 +161,11 @@ def load(
     environ = os.environ if environ is None else environ
     merged: dict[str, dict[str, Any]] = {}
     origin: dict[str, str] = {}
-    for where, values in (_from_file(config, environ), _from_environment(environ), _from_overrides(overrides)):
+    for where, values in (
+        _from_file(config, environ),
+        _from_environment(environ),
+        _from_overrides(overrides),
+    ):
         for section, entries in values.items():
             for key, value in entries.items():
                 merged.setdefault(section, {})[key] = value
