@@ -1,0 +1,122 @@
+"""What the owner of a shard commits and the sender reads: how far things have come.
+
+*ShardPosition* is one hash a shard. The owner writes it in the commit script; the
+sender reads ``rewind`` to trim the stream and ``offset`` to know the lag.
+*PatientMark* is one small binary value a patient: how far that patient's windows are
+committed, so that a restarted source resumes where the committed windows need it.
+"""
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from shared.errors import SelfmisError
+
+STREAM_START = "0-0"
+
+
+class PositionError(SelfmisError):
+    """A position record in Redis that this program did not write."""
+
+
+def parse_id(entry_id: str) -> tuple[int, int]:
+    """A stream entry id as (milliseconds, sequence), which sort as Redis sorts them."""
+    milliseconds, dash, sequence = entry_id.partition("-")
+    if not (
+        dash and milliseconds.isascii() and milliseconds.isdigit() and sequence.isascii() and sequence.isdigit()
+    ):
+        raise PositionError(f"{entry_id!r} is no stream entry id (milliseconds-sequence)")
+    return int(milliseconds), int(sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPosition:
+    """How far the owner of a shard has come. Ids are stream entry ids.
+
+    ``offset``: last entry whose effects are committed. ``rewind``: oldest entry that some
+    open window still needs, never after ``offset``'s successor: a new owner reads from here,
+    nobody needs what is older. ``sequence``: number of commits. ``commit``: the last
+    commit's own id. ``token``: the owner's, of the last commit. ``command``: last applied
+    entry of the command stream.
+    """
+
+    offset: str = STREAM_START
+    rewind: str = STREAM_START
+    sequence: int = 0
+    commit: str = ""
+    token: str = ""
+    command: str = STREAM_START
+
+    def __post_init__(self) -> None:
+        parse_id(self.offset)
+        parse_id(self.rewind)
+        parse_id(self.command)
+
+    def to_redis(self) -> dict[str, str]:
+        """The fields of the hash."""
+        return {
+            "offset": self.offset,
+            "rewind": self.rewind,
+            "sequence": str(self.sequence),
+            "commit": self.commit,
+            "token": self.token,
+            "command": self.command,
+        }
+
+    @classmethod
+    def from_redis(cls, fields: Mapping[bytes, bytes]) -> Self:
+        """Read the hash; an empty one is the start. Unknown fields are a newer program's and ignored."""
+        text = {name.decode(): value.decode() for name, value in fields.items()}
+        known = {name: text[name] for name in cls.__dataclass_fields__ if name in text and name != "sequence"}
+        sequence = text.get("sequence", "0")
+        if not (sequence.isascii() and sequence.isdigit()):
+            raise PositionError(f"commit sequence {sequence!r} in a shard's position is no number")
+        return cls(sequence=int(sequence), **known)
+
+    def needed(self, horizon_ms: int, now_ms: int) -> str:
+        """The oldest entry id still needed: the owner's rewind, or older by the replay horizon."""
+        rewind = parse_id(self.rewind)
+        horizon = (max(0, now_ms - horizon_ms), 0)
+        milliseconds, sequence = min(rewind, horizon)
+        return f"{milliseconds}-{sequence}"
+
+
+_MARK = struct.Struct("<BxxxIQqqqq")
+_MARK_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PatientMark:
+    """How far one patient's windows are committed, all in terms of one session.
+
+    ``next_window`` counts windows; ``next_sample`` is the first sample that window needs;
+    ``high_water`` is one past the newest sample seen.
+    """
+
+    session: int
+    session_start_us: int
+    rate_mhz: int
+    next_window: int
+    next_sample: int
+    high_water: int
+
+    def pack(self) -> bytes:
+        """The value in the marks hash."""
+        return _MARK.pack(
+            _MARK_VERSION,
+            self.rate_mhz,
+            self.session,
+            self.session_start_us,
+            self.next_window,
+            self.next_sample,
+            self.high_water,
+        )
+
+    @classmethod
+    def unpack(cls, raw: bytes) -> Self:
+        """Mirror image of `pack`."""
+        if len(raw) != _MARK.size or raw[0] != _MARK_VERSION:
+            raise PositionError(f"a patient mark of {len(raw)} bytes, version {raw[:1].hex() or 'none'}: not ours")
+        _, rate, session, start, window, sample, high = _MARK.unpack(raw)
+        return cls(session, start, rate, window, sample, high)
