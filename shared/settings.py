@@ -203,7 +203,7 @@ def _from_file(config: str | Path | None, environ: Mapping[str, str]) -> tuple[s
         return "", {}
     try:
         values = TomlConfigSettingsSource(Settings, toml_file=_readable(path))()
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"settings file {path} is not valid TOML: {error}") from None
     for section, entries in values.items():
         if section not in _known():

@@ -1,0 +1,57 @@
+# `make demo` and `make test` are all a newcomer needs. Everything lands in .venv and var/; nothing needs root.
+PYTHON ?= python3.11
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+LOCK   := requirements.lock
+STAMP  := $(VENV)/.installed
+PACKAGES := shared services training deploy benchmarks selfmis
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-full lint types bench lock clean distclean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## create .venv and install the locked dependencies
+
+$(STAMP): $(LOCK) pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "selfmis: $(PYTHON) not found: install Python 3.11 or newer, or run make PYTHON=/path/to/python"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "selfmis: $(PYTHON) is older than Python 3.11"; exit 2; }
+	@test -x $(BIN)/python || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing the locked dependencies into $(VENV) (about 1 GB; minutes the first time)"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r $(LOCK)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: ## a simulated ward on this machine (not built yet)
+	@echo "selfmis: make demo does not exist yet: the monitor it would show is not built" >&2; exit 2
+
+test: lint types ## lint, type-check and test (under 15 minutes on 2 cores)
+	$(BIN)/python -m pytest
+
+test-full: lint types ## everything, slow proofs included
+	$(BIN)/python -m pytest -m "full or not full" --timeout 1800
+
+lint: $(STAMP) ## ruff, format and lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+bench: $(STAMP) ## the quick benchmarks; docs/benchmarks.md lists them all
+	$(BIN)/selfmis bench codec
+
+lock: $(STAMP) ## resolve the newest allowed versions into requirements.lock
+	$(BIN)/pip-compile -q --upgrade --extra dev --strip-extras --unsafe-package pip --no-header --no-emit-index-url \
+	    --no-emit-find-links --no-emit-trusted-host -o $(LOCK) pyproject.toml
+	@# A local build tag (+cpu) names one machine's wheel; the version is what we pin.
+	@sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' $(LOCK)
+
+clean: ## remove caches and what runs left in var/
+	rm -rf var build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## the same and .venv
+	rm -rf $(VENV)
