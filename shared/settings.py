@@ -87,6 +87,19 @@ class WindowSettings(Section):
     max_missing: float = Field(0.10, ge=0, lt=1, description="share of a window that may be interpolated")
 
 
+class IngestSettings(Section):
+    """How frames are pushed, and what happens when Redis or the consumers cannot take them."""
+
+    buffer_mb: int = Field(256, ge=1, description="frames that Redis has not confirmed may take this much, MiB")
+    when_full: Literal["block", "drop_oldest"] = Field(
+        "block", description="a full buffer makes the sources wait, or drops (and counts) the oldest frames"
+    )
+    keep_s: float = Field(5.0, ge=0, description="confirmed frames are kept this long, in case Redis lost them")
+    max_lag_s: Positive = Field(30.0, description="hold back when consumers are this far behind")
+    max_memory: float = Field(0.85, gt=0, le=1, description="hold back above this share of Redis' maxmemory")
+    upkeep_s: Positive = Field(1.0, description="how often lag and memory are read and streams are trimmed")
+
+
 class Settings(BaseSettings):
     """All settings. Build it with `load`, which knows the sources and words the errors."""
 
@@ -96,6 +109,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     stream: StreamSettings = StreamSettings()
     window: WindowSettings = WindowSettings()
+    ingest: IngestSettings = IngestSettings()
 
     @classmethod
     def settings_customise_sources(

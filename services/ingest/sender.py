@@ -1,0 +1,285 @@
+"""The edge to Redis: a thread that sends what is offered, keeps what is not confirmed, and loses nothing silently.
+
+One pipeline is in flight at a time, so each shard's entries arrive in order. What Redis
+has not confirmed is sent again after a reconnect; what it confirmed in the last
+``keep_s`` is sent again when it comes back under another run id. When the buffer is
+full, `Sender.offer` blocks or drops the oldest and counts, as the settings say.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisClusterException, RedisError
+
+from services.ingest.outbox import Batch, Entry, Outbox, Ticket
+from services.ingest.parcel import Parcel
+from services.ingest.pressure import Limits, Readings, hold
+from services.ingest.upkeep import upkeep
+from shared.connection import Client, connect
+from shared.errors import SelfmisError
+from shared.settings import Settings
+from shared.shards import BATCH_FIELD, stream_key
+
+log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+# Large enough to keep Redis busy, small enough that one reply comes well within a timeout.
+PIPELINE_BYTES = 8 << 20
+FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.05, 2.0
+SAY_AGAIN_S = 10.0
+
+
+class SenderClosed(SelfmisError):
+    """The sender has been closed; nothing more can be offered."""
+
+
+class ServerChanged(RedisConnectionError):
+    """The connection is to a server we have not met: what it confirmed as its former self may be gone."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the sender has done so far. Written by its thread only."""
+
+    frames_confirmed: int = 0
+    frames_sent_again: int = 0
+    frames_dropped: int = 0
+    entries: int = 0
+    bytes: int = 0
+    reconnects: int = 0
+    trimmed_entries: int = 0
+    redis_memory_bytes: int = 0
+    held: str | None = None
+    held_seconds: dict[str, float] = field(default_factory=lambda: {"lag": 0.0, "memory": 0.0})
+    readings: Readings = field(default_factory=Readings)
+
+
+class Sender:
+    """Sends parcels to their shards' streams. Start it, offer, flush, close; all methods are thread-safe."""
+
+    def __init__(
+        self,
+        url: str,
+        settings: Settings,
+        *,
+        shards: int,
+        on_confirm: Callable[[Ticket, float], None] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.tally = Tally()
+        self._url = url
+        self._timeout_s = settings.redis.timeout_s
+        self._settings = settings.ingest
+        self._horizon_s = settings.stream.replay_horizon_s
+        self._entry_bytes = settings.stream.max_entry_bytes
+        self._shards = shards
+        self._on_confirm = on_confirm
+        self._clock = clock
+        self._outbox = Outbox(settings.ingest.buffer_mb << 20, settings.ingest.keep_s)
+        self._changed = threading.Condition()
+        self._closing = False
+        self._met: set[str] = set()
+        self._recall = False
+        self._refused = False
+        self._newest: dict[int, str] = {}
+        self._next_upkeep = 0.0
+        self._limits = Limits(settings.ingest.max_lag_s, settings.ingest.max_memory)
+        self._trouble_since: float | None = None
+        self._said = 0.0
+        self._backoff_s = FIRST_BACKOFF_S
+        self._client: Client | None = None
+        self._thread = threading.Thread(target=self._run, name="ingest-sender", daemon=True)
+
+    def start(self) -> None:
+        """Connect (raises `shared.connection.RedisUnavailable` if that fails now) and begin to send."""
+        self._client = connect(self._url, timeout_s=self._timeout_s, resend=False, on_connect=self._meet)
+        self._thread.start()
+
+    def offer(self, parcel: Parcel, due_s: float) -> Ticket:
+        """Take frames to send. Blocks while the buffer is full, or drops the oldest, as settings say."""
+        ticket = Ticket(due_s, len(parcel))
+        batches = [Batch(shard, data, frames, ticket) for shard, data, frames in parcel.encoded(self._entry_bytes)]
+        size = sum(len(batch.data) for batch in batches)
+        with self._changed:
+            if self._settings.when_full == "drop_oldest":
+                self.tally.frames_dropped += sum(batch.frames for batch in self._outbox.drop_oldest(size))
+            while self._outbox.over(size) and not self._closing:
+                self._changed.wait()
+            if self._closing:
+                raise SenderClosed("the sender is closed: no more frames are taken")
+            for batch in batches:
+                self._outbox.put(batch)
+            self._changed.notify_all()
+        return ticket
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes offered and not yet confirmed."""
+        return self._outbox.buffered_bytes
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was offered is confirmed; False if it was not in time."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while self._outbox.buffered_bytes:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._changed.wait(left)
+        return True
+
+    def close(self) -> None:
+        """Stop sending; what is still unconfirmed is abandoned (flush first). Blocked offers raise."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self._client is not None:
+            self._client.close()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                with self._changed:
+                    self._wait_for_work()
+                    if self._closing:
+                        return
+                    self._recall_if_changed()
+                    entries = [] if self.tally.held else self._outbox.take(self._entry_bytes, PIPELINE_BYTES)
+                if entries:
+                    self._send(entries)
+                if self._clock() >= self._next_upkeep:
+                    self._tend()
+        finally:
+            # Also when a fault of ours ends the thread: whoever waits in offer or flush must not wait forever.
+            with self._changed:
+                self._closing = True
+                self._changed.notify_all()
+
+    def _wait_for_work(self) -> None:
+        """With the lock held: until there is something to send and leave to send it, upkeep is due, or the end."""
+        while not self._closing:
+            left = self._next_upkeep - self._clock()
+            if left <= 0 or (self._outbox.waiting and self.tally.held is None):
+                return
+            self._changed.wait(left)
+
+    def _send(self, entries: list[Entry]) -> None:
+        replies = self._try(lambda client: _add(client, entries))
+        now = self._clock()
+        refusals = [reply for reply in replies or () if isinstance(reply, Exception)]
+        with self._changed:
+            if replies is None:
+                self._outbox.give_back(entries)
+            else:
+                self._settle(entries, replies, now)
+            self._changed.notify_all()
+        if refusals:
+            if any(str(error).startswith("OOM") for error in refusals):
+                self._refused = True
+                self._next_upkeep = now
+            self._trouble(f"refuses {len(refusals)} of {len(entries)} entries ({refusals[0]})")
+        elif replies is not None:
+            self._well()
+
+    def _settle(self, entries: list[Entry], replies: list[Any], now: float) -> None:
+        refused = []
+        for entry, reply in zip(entries, replies, strict=True):
+            if isinstance(reply, Exception):
+                refused.append(entry)
+                continue
+            self._newest[entry.shard] = reply.decode()
+            self.tally.entries += 1
+            self.tally.bytes += entry.size
+            self.tally.frames_confirmed += sum(batch.frames for batch in entry.batches if not batch.sent_before)
+            for ticket in self._outbox.confirm(entry, now):
+                if self._on_confirm is not None:
+                    self._on_confirm(ticket, now)
+        self._outbox.give_back(refused)
+
+    def _meet(self, run_id: str) -> None:
+        """Called for every new connection, before it carries anything."""
+        if run_id in self._met:
+            return
+        self._met.add(run_id)
+        if len(self._met) > 1:
+            self._recall = True
+            raise ServerChanged("Redis was started anew")
+
+    def _recall_if_changed(self) -> None:
+        if not self._recall:
+            return
+        self._recall = False
+        frames = self._outbox.recall(self._clock())
+        self.tally.frames_sent_again += frames
+        log.warning("Redis is another process than before; sending the last %d confirmed frames again", frames)
+
+    def _tend(self) -> None:
+        try:
+            done = self._try(lambda client: upkeep(client, self._shards, self._newest, self._horizon_s))
+        except SelfmisError as error:
+            log.error("nothing can be trimmed: %s", error)
+            done = None
+        self._next_upkeep = self._clock() + self._settings.upkeep_s * random.uniform(0.8, 1.2)
+        if done is None:
+            return
+        self._well()
+        tally = self.tally
+        before, tally.held = (
+            tally.held,
+            hold(tally.held, replace(done.readings, refused=self._refused), self._limits),
+        )
+        self._refused = False
+        tally.readings = done.readings
+        tally.trimmed_entries += done.trimmed_entries
+        tally.redis_memory_bytes = done.used_memory
+        if before is not None:
+            tally.held_seconds[before] += self._settings.upkeep_s
+        if tally.held != before:
+            what = f"holding back because of {tally.held}" if tally.held else "sending again"
+            log.warning("%s: %s", what, done.readings)
+
+    def _try(self, work: Callable[[Client], _T]) -> _T | None:
+        """Do something with Redis once; None if it failed. The client makes a new connection by itself."""
+        assert self._client is not None  # noqa: S101 - `start` made it before the thread
+        try:
+            return work(self._client)
+        except ServerChanged:
+            self.tally.reconnects += 1
+        except (RedisError, RedisClusterException, OSError) as error:
+            self._trouble(f"does not answer ({' '.join(str(error).split())})")
+        return None
+
+    def _trouble(self, what: str) -> None:
+        """Say so, not too often, and wait a little longer each time; `close` ends the wait."""
+        now = time.monotonic()
+        if self._trouble_since is None:
+            self._trouble_since, self._said = now, 0.0
+        if now - self._said >= SAY_AGAIN_S:
+            self._said = now
+            waiting = self._outbox.buffered_bytes
+            log.warning("Redis %s; %.1f MB of frames wait, trying again", what, waiting / 1e6)
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing, self._backoff_s * random.uniform(0.5, 1.0))
+        self._backoff_s = min(2 * self._backoff_s, LONGEST_BACKOFF_S)
+
+    def _well(self) -> None:
+        if self._trouble_since is not None:
+            log.warning("Redis is well again after %.1f s", time.monotonic() - self._trouble_since)
+        self._trouble_since = None
+        self._backoff_s = FIRST_BACKOFF_S
+
+
+def _add(client: Client, entries: list[Entry]) -> list[Any]:
+    pipe = client.pipeline(transaction=False)
+    for entry in entries:
+        pipe.execute_command("XADD", stream_key(entry.shard), "*", BATCH_FIELD, entry.data)
+    replies: list[Any] = pipe.execute(raise_on_error=False)
+    return replies
