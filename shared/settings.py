@@ -8,12 +8,13 @@ line of `SettingsError` before anything starts.
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -157,12 +158,16 @@ def shown(value: object) -> str:
     if isinstance(value, SecretStr):
         return "********" if value.get_secret_value() else "(empty)"
     text = str(value)
-    parts = urlsplit(text) if "://" in text else None
-    if parts is not None and parts.password is not None:
-        text = urlunsplit(
-            parts._replace(netloc=f"{parts.username or ''}:********@{parts.netloc.rpartition('@')[2]}")
-        )
-    return text
+    return _masked(text) if "://" in text else text
+
+
+def _masked(url: str) -> str:
+    # Not urlsplit: a password that was not percent-encoded may hold anything, and must not show either.
+    scheme, _, rest = url.partition("://")
+    user_info, at, place = rest.rpartition("@")
+    if ":" in user_info:
+        user_info = user_info.partition(":")[0] + ":********"
+    return re.sub(r"([?&]\w*password=)[^&]*", r"\1********", f"{scheme}://{user_info}{at}{place}")
 
 
 def load(

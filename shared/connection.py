@@ -1,0 +1,188 @@
+"""The one way to Redis: `connect` and, for asyncio, `connect_async`.
+
+Both talk to the server before they return, so that whatever is wrong with the place, the
+password or the server is one line at start-up (`RedisUnavailable`) and not a traceback later.
+
+**Lost replies.** When a connection breaks after a command was sent, nobody knows whether
+the server executed it. redis-py's default is to send it again, so an ``INCR`` or ``EVAL``
+may count twice. Here the caller chooses: ``resend=True`` (default) is for reads and
+for writes that may happen twice; ``resend=False`` is for commits: the command is sent
+once, and a lost reply raises. The caller then finds out by reading what is stored.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import redis.asyncio
+import redis.asyncio.retry
+from redis import Redis, RedisCluster
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio import RedisCluster as AsyncRedisCluster
+from redis.backoff import AbstractBackoff, EqualJitterBackoff, NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthenticationWrongNumberOfArgsError,
+    BusyLoadingError,
+    ConnectionError,  # noqa: A004 - redis-py's own, which is not the built-in
+    InvalidResponse,
+    NoPermissionError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+    TimeoutError,  # noqa: A004 - redis-py's own, which is not the built-in
+)
+from redis.retry import Retry
+
+from shared.errors import SelfmisError
+from shared.redis_address import RedisAddress
+from shared.redis_server import ServerInfo
+
+Client = Redis | RedisCluster
+AsyncClient = AsyncRedis | AsyncRedisCluster
+
+# Twice more, after 0.1 to 0.2 s and 0.2 to 0.4 s; redis-py repeats both the connecting and the
+# command, so together they ride out a restart of a small server (over a second), not an outage.
+_RESENDS = 2
+_BACKOFF = EqualJitterBackoff(base=0.1, cap=1.0)
+# An idle connection is asked whether it lives before it is used; middleboxes drop silent ones.
+_HEALTH_CHECK_S = 30
+
+
+class RedisUnavailable(SelfmisError):  # noqa: N818 - says what is the matter
+    """Redis cannot be used: not reached, not allowed, or not the server we need."""
+
+
+def connect(url: str, *, timeout_s: float = 5.0, resend: bool = True) -> Client:
+    """A client for ``url`` that has answered and will do; `RedisUnavailable` or `RedisUrlError` otherwise.
+
+    Replies are bytes. ``timeout_s`` bounds connecting and each reply, so a blocking read must
+    ask for less. ``resend`` is explained above. Costs two round trips. The client may be
+    shared by threads; its owner closes it.
+    """
+    address = RedisAddress.parse(url)
+    with _explained(address):
+        client = _client(address, timeout_s)
+        try:
+            _check(address, server_info(client))
+        except BaseException:
+            client.close()
+            raise
+        if resend:
+            client.set_retry(Retry(_BACKOFF, _RESENDS))
+        return client
+
+
+async def connect_async(url: str, *, timeout_s: float = 5.0, resend: bool = True) -> AsyncClient:
+    """`connect` for asyncio: the client belongs to the running loop; its owner awaits ``aclose()``."""
+    address = RedisAddress.parse(url)
+    with _explained(address):
+        client = _async_client(address, timeout_s)
+        try:
+            _check(address, await server_info_async(client))
+        except BaseException:
+            await client.aclose()
+            raise
+        if resend:
+            client.set_retry(_async_retry(_BACKOFF, _RESENDS))
+        return client
+
+
+def server_info(client: Client, *, key: str | bytes = b"selfmis") -> ServerInfo:
+    """What the server says about itself; in a cluster, the master that holds ``key``."""
+    if isinstance(client, RedisCluster):
+        node = client.get_node_from_key(_text(key))  # type: ignore[no-untyped-call]  # redis-py left it untyped
+        return ServerInfo.parse(client.info(target_nodes=node))
+    return ServerInfo.parse(client.info())
+
+
+async def server_info_async(client: AsyncClient, *, key: str | bytes = b"selfmis") -> ServerInfo:
+    """`server_info` for asyncio."""
+    if isinstance(client, AsyncRedisCluster):
+        await client.initialize()
+        return ServerInfo.parse(await client.info(target_nodes=client.get_node_from_key(_text(key))))
+    return ServerInfo.parse(await client.info())
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """Turn what redis-py raises inside the block into `RedisUnavailable`: for the edge of a command."""
+    with _explained(RedisAddress.parse(url)):
+        yield
+
+
+def _client(address: RedisAddress, timeout_s: float) -> Client:
+    arguments = _arguments(address, timeout_s)
+    if address.cluster:
+        return RedisCluster(retry=Retry(NoBackoff(), 0), **arguments)
+    return Redis(retry=Retry(NoBackoff(), 0), health_check_interval=_HEALTH_CHECK_S, **arguments)
+
+
+def _async_client(address: RedisAddress, timeout_s: float) -> AsyncClient:
+    arguments = _arguments(address, timeout_s) | {"health_check_interval": _HEALTH_CHECK_S}
+    if address.cluster:
+        return AsyncRedisCluster(retry=_async_retry(NoBackoff(), 0), **arguments)
+    return AsyncRedis(retry=_async_retry(NoBackoff(), 0), **arguments)
+
+
+def _arguments(address: RedisAddress, timeout_s: float) -> dict[str, Any]:
+    return address.arguments() | {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "socket_keepalive": True,
+        "decode_responses": False,
+        # Fixed, so that the shape of a reply depends neither on redis-py's version nor on the server's.
+        "protocol": 2,
+    }
+
+
+def _async_retry(backoff: AbstractBackoff, retries: int) -> redis.asyncio.retry.Retry:
+    return redis.asyncio.retry.Retry(backoff, retries)
+
+
+def _check(address: RedisAddress, info: ServerInfo) -> None:
+    refusal = info.refusal(as_cluster=address.cluster)
+    if refusal is not None:
+        raise RedisUnavailable(f"Redis at {address.shown} {refusal}")
+
+
+@contextmanager
+def _explained(address: RedisAddress) -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, RedisClusterException, OSError) as error:
+        raise RedisUnavailable(f"Redis at {address.shown} {_reason(address, error)}") from error
+
+
+def _reason(address: RedisAddress, error: BaseException) -> str:
+    if isinstance(error, RedisClusterException) and isinstance(error.__cause__, RedisError | OSError):
+        return _reason(address, error.__cause__)
+    text = " ".join(str(error).split()) or type(error).__name__
+    if "Cluster mode is not enabled" in text or "cluster support disabled" in text:
+        return "is not a Redis Cluster: write redis:// (or rediss://)"
+    if text.startswith("NOAUTH") or "Authentication required" in text:
+        return "wants a password: put it into the URL, scheme://user:password@host (the user may be empty)"
+    if "WRONGPASS" in text or "invalid username-password" in text or "invalid password" in text:
+        return f"refuses the password of user {address.username or 'default'}"
+    match error:
+        case AuthenticationWrongNumberOfArgsError():
+            return "is too old to know users (ACL): Redis 6.2 or newer is needed"
+        case AuthenticationError():
+            return f"refuses user {address.username or 'default'}: {text}"
+        case NoPermissionError():
+            return f"does not let user {address.username or 'default'} do what is needed: {text}"
+        case BusyLoadingError():
+            return "is still loading its data: wait until it has, then start again"
+        case InvalidResponse():
+            return "answers, but not as a Redis server does: check host and port (a TLS port needs rediss://)"
+        case TimeoutError():
+            return f"does not answer in time: {text}"
+        case ConnectionError() | OSError():
+            return f"cannot be reached: {text}"
+        case ResponseError():
+            return f"refuses a command: {text}"
+    return f"cannot be used: {text}"
+
+
+def _text(key: str | bytes) -> str:
+    return key if isinstance(key, str) else key.decode()
