@@ -10,7 +10,7 @@ for writes that may happen twice; ``resend=False`` is for commits: the command i
 once, and a lost reply raises. The caller then finds out by reading what is stored.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,20 +49,24 @@ _BACKOFF = EqualJitterBackoff(base=0.1, cap=1.0)
 _HEALTH_CHECK_S = 30
 
 
-class RedisUnavailable(SelfmisError):  # noqa: N818 - says what is the matter
+class RedisUnavailable(SelfmisError):
     """Redis cannot be used: not reached, not allowed, or not the server we need."""
 
 
-def connect(url: str, *, timeout_s: float = 5.0, resend: bool = True) -> Client:
+def connect(
+    url: str, *, timeout_s: float = 5.0, resend: bool = True, on_connect: Callable[[str], None] | None = None
+) -> Client:
     """A client for ``url`` that has answered and will do; `RedisUnavailable` or `RedisUrlError` otherwise.
 
     Replies are bytes. ``timeout_s`` bounds connecting and each reply, so a blocking read must
     ask for less. ``resend`` is explained above. Costs two round trips. The client may be
-    shared by threads; its owner closes it.
+    shared by threads; its owner closes it. ``on_connect`` is told the run id of the server at the
+    other end of every new connection, also those that redis-py makes silently later, before the
+    connection carries anything; what it raises (a redis-py error) keeps the connection from being used.
     """
     address = RedisAddress.parse(url)
     with _explained(address):
-        client = _client(address, timeout_s)
+        client = _client(address, timeout_s, on_connect)
         try:
             _check(address, server_info(client))
         except BaseException:
@@ -111,11 +115,26 @@ def explained(url: str) -> Iterator[None]:
         yield
 
 
-def _client(address: RedisAddress, timeout_s: float) -> Client:
+def _client(address: RedisAddress, timeout_s: float, on_connect: Callable[[str], None] | None) -> Client:
     arguments = _arguments(address, timeout_s)
+    if on_connect is not None:
+        arguments["redis_connect_func"] = _met_first(on_connect, cluster=address.cluster)
     if address.cluster:
         return RedisCluster(retry=Retry(NoBackoff(), 0), **arguments)
     return Redis(retry=Retry(NoBackoff(), 0), health_check_interval=_HEALTH_CHECK_S, **arguments)
+
+
+def _met_first(on_connect: Callable[[str], None], *, cluster: bool) -> Callable[[Any], None]:
+    """What redis-py runs on a fresh connection: its own greeting, then ours."""
+
+    def greet(connection: Any) -> None:
+        if not cluster:  # a cluster's connections have been greeted when this is called
+            connection.on_connect()
+        connection.send_command("INFO", "server")
+        info = connection.read_response().decode()
+        on_connect(next(line[7:] for line in info.splitlines() if line.startswith("run_id:")))
+
+    return greet
 
 
 def _async_client(address: RedisAddress, timeout_s: float) -> AsyncClient:

@@ -14,7 +14,7 @@ LAYOUT_KEY = "selfmis:layout"
 LAYOUT_VERSION = 1
 
 
-class LayoutMismatch(SelfmisError):  # noqa: N818 - says what is the matter
+class LayoutMismatch(SelfmisError):
     """What is in Redis was laid out differently from what this start expects."""
 
 

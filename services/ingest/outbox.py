@@ -36,7 +36,7 @@ class Ticket(Future[None]):
             self.set_exception(Dropped("dropped: the buffer of frames for Redis is full"))
 
 
-class Dropped(Exception):  # noqa: N818 - it says what happened to the frames
+class Dropped(Exception):
     """These frames will not reach Redis: the buffer was full and the policy says to drop the oldest."""
 
 

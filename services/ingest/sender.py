@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import OutOfMemoryError, RedisClusterException, RedisError
 
 from services.ingest.outbox import Batch, Entry, Outbox, Ticket
 from services.ingest.parcel import Parcel
@@ -107,10 +107,11 @@ class Sender:
         batches = [Batch(shard, data, frames, ticket) for shard, data, frames in parcel.encoded(self._entry_bytes)]
         size = sum(len(batch.data) for batch in batches)
         with self._changed:
-            if self._settings.when_full == "drop_oldest":
-                self.tally.frames_dropped += sum(batch.frames for batch in self._outbox.drop_oldest(size))
             while self._outbox.over(size) and not self._closing:
-                self._changed.wait()
+                if self._settings.when_full == "drop_oldest":
+                    self.tally.frames_dropped += sum(batch.frames for batch in self._outbox.drop_oldest(size))
+                if self._outbox.over(size):  # by policy, or because what is in flight cannot be dropped
+                    self._changed.wait()
             if self._closing:
                 raise SenderClosed("the sender is closed: no more frames are taken")
             for batch in batches:
@@ -182,7 +183,7 @@ class Sender:
                 self._settle(entries, replies, now)
             self._changed.notify_all()
         if refusals:
-            if any(str(error).startswith("OOM") for error in refusals):
+            if any(isinstance(error, OutOfMemoryError) for error in refusals):
                 self._refused = True
                 self._next_upkeep = now
             self._trouble(f"refuses {len(refusals)} of {len(entries)} entries ({refusals[0]})")
