@@ -25,7 +25,7 @@ from redis.exceptions import RedisError
 
 from shared import redis_keeper
 from shared.errors import SelfmisError
-from shared.redis_local import HOST, free_port, local_client, occupant_of, taken_by
+from shared.redis_local import HOST, free_port, local_client, occupant_of, process_exists, taken_by
 from shared.redis_log import last_line
 from shared.redis_server import ServerInfo
 from shared.settings import RedisSettings
@@ -54,13 +54,7 @@ class EmbeddedServer:
 
     def alive(self) -> bool:
         """Whether its process still exists."""
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
+        return process_exists(self.pid)
 
 
 @contextmanager
