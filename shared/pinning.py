@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 
 from shared.connection import Client
 from shared.errors import SelfmisError
+from shared.shards import LAYOUT_KEY
 
-LAYOUT_KEY = "selfmis:layout"
 LAYOUT_VERSION = 1
 
 
-class LayoutMismatch(SelfmisError):  # noqa: N818 - says what is the matter
+class LayoutMismatch(SelfmisError):
     """What is in Redis was laid out differently from what this start expects."""
 
 

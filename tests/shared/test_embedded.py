@@ -250,6 +250,25 @@ def test_a_server_that_never_gets_ready_is_given_up_and_ended(tmp_path: Path) ->
     assert gone(int((tmp_path / "pid").read_text()))
 
 
+@pytest.mark.full  # waits for two time limits
+def test_a_server_that_hangs_is_ended_all_the_same(tmp_path: Path) -> None:
+    with embedded(tmp_path, port=0, maxmemory_mb=64) as server:
+        os.kill(server.pid, signal.SIGSTOP)
+    assert gone(server.pid)
+
+
+def test_loading_much_data_may_take_longer_than_starting(tmp_path: Path) -> None:
+    (tmp_path / "appendonly.aof").write_bytes(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" * 20_000)
+    slowly = tmp_path / "redis-server"
+    slowly.write_text(f'#!/bin/sh\nexec {find_executable()} "$@" --key-load-delay 100\n')
+    slowly.chmod(0o755)
+    with (
+        embedded(tmp_path, port=0, maxmemory_mb=64, executable=slowly, ready_within_s=1.0) as server,
+        connect(server.url) as client,
+    ):
+        assert client.get("k") == b"v"
+
+
 @pytest.fixture
 def appended(tmp_path: Path) -> Path:
     with embedded(tmp_path, port=0, maxmemory_mb=64) as server, connect(server.url) as client:

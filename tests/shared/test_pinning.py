@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from shared.connection import Client, connect
-from shared.pinning import LAYOUT_KEY, LAYOUT_VERSION, Layout, LayoutMismatch, agreed, pin
+from shared.pinning import LAYOUT_VERSION, Layout, LayoutMismatch, agreed, pin
+from shared.shards import LAYOUT_KEY
 
 
 def test_a_later_start_with_the_same_number_agrees(client: Client) -> None:
