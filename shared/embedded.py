@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,12 +25,13 @@ from redis.exceptions import RedisError
 
 from shared import redis_keeper
 from shared.errors import SelfmisError
-from shared.redis_local import HOST, free_port, local_client, occupant_of, taken_by
+from shared.redis_local import HOST, free_port, local_client, occupant_of, process_exists, taken_by
 from shared.redis_log import last_line
 from shared.redis_server import ServerInfo
 from shared.settings import RedisSettings
 
 LOG, RUNNING, LOCK = "redis.log", "running.json", "redis.lock"
+_SILENT_LOADING_S = 30.0
 _USE_ANOTHER = "or set SELFMIS_REDIS_URL to use another Redis"
 
 
@@ -54,13 +55,7 @@ class EmbeddedServer:
 
     def alive(self) -> bool:
         """Whether its process still exists."""
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
+        return process_exists(self.pid)
 
 
 @contextmanager
@@ -85,8 +80,8 @@ def embedded(
     """A server for ``data_dir`` while the block runs: started here, or reused if one already serves the folder.
 
     ``port`` 0 picks a free one; a reused server keeps its own port and limit. ``ready_within_s`` bounds
-    loading the data and waiting for another starter. Raises `EmbeddedRedisError`, one line. A start
-    costs about 0.1 s and a keeper process of a few MB. Leaving stops a server that was started here.
+    starting (loading much data may take longer) and waiting for another starter. Raises `EmbeddedRedisError`,
+    one line. A start costs about 0.1 s and a keeper process of a few MB. Leaving stops a server started here.
     """
     folder = _writable(data_dir)
     deadline = time.monotonic() + ready_within_s
@@ -224,8 +219,11 @@ def _ready(keeper: "subprocess.Popen[bytes]", folder: Path, port: int, seen: int
         if keeper.poll() is not None:
             raise EmbeddedRedisError(_why_not(folder, last_line(log, after=seen)))
         occupant = occupant_of(port)
-        if occupant is not None and occupant.serves == folder and not occupant.info.loading:
-            return occupant.info
+        if occupant is not None and occupant.serves == folder:
+            if not occupant.info.loading:
+                return occupant.info
+            # A long append-only file may take minutes; as long as it says so it is not stuck.
+            deadline = max(deadline, time.monotonic() + _SILENT_LOADING_S)
         if time.monotonic() > deadline:
             raise EmbeddedRedisError(
                 f"redis-server in {folder} was not ready in time; it last said {last_line(log, after=seen)!r}"
@@ -245,15 +243,19 @@ def _why_not(folder: Path, said: str) -> str:
 
 def _end(keeper: "subprocess.Popen[bytes]", server: EmbeddedServer) -> None:
     """SHUTDOWN; if that does not end it, the keeper's SIGTERM and SIGKILL do."""
-    if keeper.poll() is None:
-        with suppress(RedisError, OSError), local_client(server.port, timeout_s=redis_keeper.PATIENCE_S) as client:
-            client.shutdown()
-        try:
-            keeper.wait(redis_keeper.PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            keeper.terminate()
-            keeper.wait()
-    (server.data_dir / RUNNING).unlink(missing_ok=True)
+    with ExitStack() as stack:
+        # Whoever comes meanwhile waits, and starts its own instead of reusing one that is about to end.
+        with suppress(EmbeddedRedisError):
+            stack.enter_context(_deciding(server.data_dir, time.monotonic() + redis_keeper.PATIENCE_S))
+        if keeper.poll() is None:
+            client = stack.enter_context(local_client(server.port, timeout_s=redis_keeper.PATIENCE_S))
+            try:
+                client.shutdown()
+                keeper.wait(redis_keeper.PATIENCE_S)
+            except (RedisError, OSError, subprocess.TimeoutExpired):
+                keeper.terminate()
+                keeper.wait()
+        (server.data_dir / RUNNING).unlink(missing_ok=True)
 
 
 def _noted_port(folder: Path) -> int:

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 
 from shared.connection import Client
 from shared.errors import SelfmisError
+from shared.shards import LAYOUT_KEY
 
-LAYOUT_KEY = "selfmis:layout"
 LAYOUT_VERSION = 1
 
 

@@ -48,16 +48,17 @@ class RedisAddress:
     def parse(cls, url: str) -> "RedisAddress":
         """The address behind ``url``, or `RedisUrlError` naming what is wrong with it."""
         name = shown(url)
-        parts = urlsplit(url)
-        if parts.scheme not in REDIS_SCHEMES:
+        if url.partition("://")[0] not in REDIS_SCHEMES:
             schemes = ", ".join(f"{s}://" for s in REDIS_SCHEMES)
             raise RedisUrlError(f"Redis URL {name} must start with one of {schemes}")
+        if any(mark in url.partition("://")[2].rpartition("@")[0] for mark in "/?#"):
+            # Else urlsplit would take part of the password for a port, a path or an option, and an error show it.
+            raise RedisUrlError(f"Redis URL {name} has a / ? or # before its last @: percent-encode it")
         try:
+            parts = urlsplit(url)
             port = parts.port
         except ValueError:
-            raise RedisUrlError(
-                f"Redis URL {name} has an impossible port (percent-encode any / ? # @ in a password)"
-            ) from None
+            raise RedisUrlError(f"Redis URL {name} has an impossible host or port") from None
         cluster, unix, tls = parts.scheme.endswith("+cluster"), parts.scheme == "unix", "rediss" in parts.scheme
         options = _options(name, parts.query, tls=tls)
         path = unquote(parts.path)

@@ -1,5 +1,6 @@
 """Who sits on a port of this machine: nobody, a Redis (which, serving what?), or something else."""
 
+import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,3 +69,19 @@ def free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def process_exists(pid: int) -> bool:
+    """Whether a process runs; one that has ended and only waits to be reaped (a zombie) does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's, so it is there
+        return True
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:  # it ended just now, or this is not Linux
+        return not Path("/proc/self").exists()
+    # pid (name) state …, and the name may hold anything.
+    return stat.rpartition(") ")[2][:1] != "Z"

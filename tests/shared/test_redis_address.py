@@ -1,0 +1,78 @@
+"""What a Redis URL means."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.redis_address import RedisAddress, RedisUrlError
+from shared.settings import REDIS_SCHEMES, shown
+
+
+def test_a_url_without_port_or_database_means_6379_and_0() -> None:
+    address = RedisAddress.parse("redis://somewhere")
+    assert (address.host, address.port, address.db) == ("somewhere", 6379, 0)
+
+
+def test_user_and_password_are_percent_decoded() -> None:
+    address = RedisAddress.parse("rediss://ward%207:p%40ss%2Fword@host:7000/3")
+    assert (address.username, address.password, address.db, address.tls) == ("ward 7", "p@ss/word", 3, True)
+
+
+def test_a_socket_path_is_taken_whole() -> None:
+    assert RedisAddress.parse("unix:///run/redis/my%20redis.sock?db=2").arguments() == {
+        "unix_socket_path": "/run/redis/my redis.sock",
+        "db": 2,
+        "username": None,
+        "password": None,
+    }
+
+
+def test_tls_options_reach_the_client_typed() -> None:
+    url = "rediss+cluster://h?ssl_ca_certs=/ca.pem&ssl_check_hostname=no&ssl_cert_reqs=optional"
+    arguments = RedisAddress.parse(url).arguments()
+    assert arguments["ssl"] is True
+    assert arguments["ssl_check_hostname"] is False
+    assert (arguments["ssl_ca_certs"], arguments["ssl_cert_reqs"]) == ("/ca.pem", "optional")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://host", "must start with one of redis://"),
+        ("redis://", "lacks a host"),
+        ("unix://", "lacks the path"),
+        ("redis://host:70000", "impossible host or port"),
+        ("redis://:pa/ss@host", "percent-encode"),
+        ("redis://[::1", "impossible host"),
+        ("redis://host/seven", "database 'seven'"),
+        ("redis+cluster://host/2", "a cluster only has database 0"),
+        ("redis://host?decode_responses=false", "option decode_responses"),
+        ("redis://host?ssl_ca_certs=/ca.pem", "needs rediss://"),
+        ("rediss://host?ssl_cert_reqs=maybe", "must be one of none"),
+        ("rediss://host?ssl_check_hostname=perhaps", "must be true or false"),
+    ],
+)
+def test_a_url_that_means_nothing_is_refused_with_its_reason(url: str, says: str) -> None:
+    with pytest.raises(RedisUrlError) as refused:
+        RedisAddress.parse(url)
+    assert says in str(refused.value)
+
+
+@given(
+    st.sampled_from(REDIS_SCHEMES),
+    st.text("abc:/?#@%&=[] ", min_size=0, max_size=6).map(lambda around: f"{around}s3cr3t{around}"),
+)
+def test_no_password_however_badly_written_is_ever_shown(scheme: str, password: str) -> None:
+    url = f"{scheme}://user:{password}@host:6379/0"
+    assert "s3cr3t" not in shown(url)
+    try:
+        text = repr(RedisAddress.parse(url))
+    except RedisUrlError as error:
+        text = str(error)
+    assert "s3cr3t" not in text
+
+
+def test_a_password_given_as_an_option_is_not_shown() -> None:
+    address = RedisAddress.parse("unix:///run/redis.sock?password=s3cr3t&db=1")
+    assert address.password == "s3cr3t"
+    assert address.shown == "unix:///run/redis.sock?password=********&db=1"
