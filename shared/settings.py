@@ -99,6 +99,11 @@ class IngestSettings(Section):
     max_lag_s: Positive = Field(30.0, description="hold back when consumers are this far behind")
     max_memory: float = Field(0.85, gt=0, le=1, description="hold back above this share of Redis' maxmemory")
     upkeep_s: Positive = Field(1.0, description="how often lag and memory are read and streams are trimmed")
+    resume_within_s: float = Field(
+        300.0, ge=0, description="a source restarted within this time goes on where it was, later it begins anew"
+    )
+    metrics_host: str = Field("127.0.0.1", description="address of the ingest process' Prometheus metrics")
+    metrics_port: int = Field(9108, ge=0, le=65535, description="port of the same; 0 for none")
 
 
 class Settings(BaseSettings):

@@ -1,0 +1,78 @@
+"""The live line of a run: who streams, how fast, how late, how far behind the consumers are."""
+
+import sys
+import threading
+import time
+from typing import Self, TextIO
+
+from services.ingest.runner import Progress
+from services.ingest.sender import Sender
+
+
+def quantile(lateness: list[tuple[float, int]], share: float) -> float | None:
+    """The lateness that ``share`` of the frames do not exceed; None without frames.
+
+    >>> quantile([(0.1, 98), (0.5, 2)], 0.98), quantile([(0.1, 98), (0.5, 2)], 0.99)
+    (0.1, 0.5)
+    """
+    total = sum(frames for _, frames in lateness)
+    if not total:
+        return None
+    seen = 0
+    for seconds, frames in sorted(lateness):
+        seen += frames
+        if seen >= share * total:
+            return seconds
+    return max(lateness)[0]
+
+
+def line(progress: Progress, sender: Sender, frames_per_s: float) -> str:
+    """One line about now; takes the lateness noted since the last one."""
+    tally = sender.tally
+    late = []
+    while progress.lateness:
+        late.append(progress.lateness.popleft())
+    p99 = quantile(late, 0.99)
+    parts = [
+        f"{progress.patients:,} patients",
+        f"{frames_per_s:,.0f} frames/s",
+        f"late p99 {p99 * 1000:,.0f} ms" if p99 is not None else "late -",
+        f"lag {tally.readings.lag_s:.1f} s" if tally.readings.lag_s is not None else "no consumer yet",
+        f"waiting {sender.buffered_bytes / 1e6:.1f} MB",
+        f"dropped {tally.frames_dropped:,}",
+        f"Redis {tally.redis_memory_bytes / 1e6:,.0f} MB",
+    ]
+    if tally.held:
+        parts.append(f"HOLDING BACK: {tally.held}")
+    return " · ".join(parts)
+
+
+class LiveLine:
+    """Shows `line` once a second on a terminal, or every ten seconds in a log, until it is left."""
+
+    def __init__(self, progress: Progress, sender: Sender, out: TextIO = sys.stderr) -> None:
+        self._progress = progress
+        self._sender = sender
+        self._out = out
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ingest-progress", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        live = self._out.isatty()
+        before, at = self._sender.tally.frames_confirmed, time.monotonic()
+        while not self._stop.wait(1.0 if live else 10.0):
+            confirmed, now = self._sender.tally.frames_confirmed, time.monotonic()
+            text = line(self._progress, self._sender, (confirmed - before) / (now - at))
+            before, at = confirmed, now
+            self._out.write(f"\r\x1b[K{text}" if live else f"{text}\n")
+            self._out.flush()
+        if live:
+            self._out.write("\n")
