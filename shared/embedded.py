@@ -175,7 +175,7 @@ def _start(
     seen = log.stat().st_size if log.exists() else 0
     keeper = _launch(folder, executable, _options(folder, chosen, maxmemory_mb))
     try:
-        info = _ready(keeper, folder, chosen, seen, deadline)
+        info = _ready(keeper, executable, folder, chosen, seen=seen, deadline=deadline)
         note = folder / f"{RUNNING}.new"
         note.write_text(json.dumps({"pid": info.pid, "port": chosen}), encoding="utf-8")
         note.replace(folder / RUNNING)
@@ -213,11 +213,13 @@ def _launch(folder: Path, executable: Path, options: dict[str, str]) -> "subproc
         )
 
 
-def _ready(keeper: "subprocess.Popen[bytes]", folder: Path, port: int, seen: int, deadline: float) -> ServerInfo:
+def _ready(
+    keeper: "subprocess.Popen[bytes]", executable: Path, folder: Path, port: int, *, seen: int, deadline: float
+) -> ServerInfo:
     log = folder / LOG
     while True:
         if keeper.poll() is not None:
-            raise EmbeddedRedisError(_why_not(folder, last_line(log, after=seen)))
+            raise EmbeddedRedisError(_why_not(folder, executable, last_line(log, after=seen)))
         occupant = occupant_of(port)
         if occupant is not None and occupant.serves == folder:
             if not occupant.info.loading:
@@ -232,11 +234,12 @@ def _ready(keeper: "subprocess.Popen[bytes]", folder: Path, port: int, seen: int
         time.sleep(0.01)
 
 
-def _why_not(folder: Path, said: str) -> str:
+def _why_not(folder: Path, executable: Path, said: str) -> str:
     if "append only file" in said or "AOF" in said:
+        # The one binary is also the checking tool, when called by that name.
         return (
-            f"the append-only file in {folder} is damaged; redis-server says {said!r}:"
-            " copy the folder, then mend it with redis-check-aof --fix"
+            f"the append-only file in {folder} is damaged; redis-server says {said!r}: copy the folder, then mend"
+            f" it with redis-check-aof --fix (in bash: exec -a redis-check-aof {executable} --fix FILE)"
         )
     return f"redis-server did not start in {folder}; it says {said!r} ({folder / LOG})"
 
