@@ -23,6 +23,7 @@ class Command:
 COMMANDS: tuple[Command, ...] = (
     Command("config", "selfmis.config", "print the settings in force and where each came from"),
     Command("redis", "deploy.redis", "run the embedded Redis server, or see or stop it"),
+    Command("ingest run", "services.ingest.run", "stream the ward of a scenario file into Redis"),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
 )
 

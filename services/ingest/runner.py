@@ -1,7 +1,7 @@
 """Walks the schedule: waits until frames are due, lets the network have its way, hands them to the sender.
 
-The clock, the waiting and the wish to stop come from outside. What has been confirmed is
-remembered in Redis about once a second, so that a restarted process resumes (`runs`).
+The clock and the wish to stop come from outside. `Progress.confirmed_us` is the sample time up to which
+Redis has everything; `streaming` has it remembered there, so that a restarted process resumes.
 """
 
 import threading
@@ -17,7 +17,7 @@ from services.ingest.outbox import Ticket
 from services.ingest.schedule import Due, Pace, Schedule
 from services.ingest.sender import Sender, SenderClosed
 
-REMEMBER_EVERY_S = 1.0
+LONGEST_WAIT_S = 1.0
 
 
 @dataclass(slots=True)
@@ -48,7 +48,6 @@ class Runner:
         sender: Sender,
         *,
         progress: Progress,
-        remember: Callable[[int], None],
         stop: threading.Event,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -58,21 +57,19 @@ class Runner:
         self._network = network
         self._sender = sender
         self._progress = progress
-        self._remember = remember
         self._stop = stop
         self._clock = clock
         self._outstanding: deque[tuple[int, Future[None]]] = deque()
-        self._next_remember = 0.0
 
     def run(self) -> bool:
         """Send until the end; True if it was reached, False if stopped before."""
         while self._schedule and not self._stop.is_set():
             due_s = self._pace.wall_s(self._schedule.peek().at_us)
             wait = due_s - self._clock()
-            if wait > 0 and self._stop.wait(min(wait, REMEMBER_EVERY_S)):
+            if wait > 0 and self._stop.wait(min(wait, LONGEST_WAIT_S)):
                 break
             self._note_confirmed()
-            if wait > REMEMBER_EVERY_S:
+            if wait > LONGEST_WAIT_S:
                 continue
             try:
                 self._send(self._schedule.pop(), due_s)
@@ -83,9 +80,8 @@ class Runner:
         return not self._schedule
 
     def finish(self, timeout_s: float) -> bool:
-        """Wait for the last confirmations and remember them; False if some did not come in time."""
+        """Wait for the last confirmations; False if some did not come in time."""
         done = self._sender.flush(timeout_s)
-        self._next_remember = 0.0
         self._note_confirmed()
         return done
 
@@ -110,7 +106,3 @@ class Runner:
     def _note_confirmed(self) -> None:
         while self._outstanding and self._outstanding[0][1].done():
             self._progress.confirmed_us = max(self._progress.confirmed_us, self._outstanding.popleft()[0])
-        now = self._clock()
-        if now >= self._next_remember:
-            self._next_remember = now + REMEMBER_EVERY_S
-            self._remember(self._progress.confirmed_us)

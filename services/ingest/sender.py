@@ -20,7 +20,7 @@ from redis.exceptions import OutOfMemoryError, RedisClusterException, RedisError
 from services.ingest.outbox import Batch, Entry, Outbox, Ticket
 from services.ingest.parcel import Parcel
 from services.ingest.pressure import Limits, Readings, hold
-from services.ingest.upkeep import upkeep
+from services.ingest.upkeep import Upkeep, upkeep
 from shared.connection import Client, connect
 from shared.errors import SelfmisError
 from shared.settings import Settings
@@ -61,7 +61,11 @@ class Tally:
 
 
 class Sender:
-    """Sends parcels to their shards' streams. Start it, offer, flush, close; all methods are thread-safe."""
+    """Sends parcels to their shards' streams. Start it, offer, flush, close; all methods are thread-safe.
+
+    ``on_confirm`` is called with each ticket whose frames Redis has and the time, ``on_upkeep`` about once
+    a second with the connection; both by the sender's thread, so they must be quick.
+    """
 
     def __init__(
         self,
@@ -70,6 +74,7 @@ class Sender:
         *,
         shards: int,
         on_confirm: Callable[[Ticket, float], None] | None = None,
+        on_upkeep: Callable[[Client], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.tally = Tally()
@@ -80,9 +85,11 @@ class Sender:
         self._entry_bytes = settings.stream.max_entry_bytes
         self._shards = shards
         self._on_confirm = on_confirm
+        self._on_upkeep = on_upkeep
         self._clock = clock
         self._outbox = Outbox(settings.ingest.buffer_mb << 20, settings.ingest.keep_s)
         self._changed = threading.Condition()
+        self._refusing = False
         self._closing = False
         self._met: set[str] = set()
         self._recall = False
@@ -107,12 +114,12 @@ class Sender:
         batches = [Batch(shard, data, frames, ticket) for shard, data, frames in parcel.encoded(self._entry_bytes)]
         size = sum(len(batch.data) for batch in batches)
         with self._changed:
-            while self._outbox.over(size) and not self._closing:
+            while self._outbox.over(size) and not self._refusing:
                 if self._settings.when_full == "drop_oldest":
                     self.tally.frames_dropped += sum(batch.frames for batch in self._outbox.drop_oldest(size))
                 if self._outbox.over(size):  # by policy, or because what is in flight cannot be dropped
                     self._changed.wait()
-            if self._closing:
+            if self._refusing:
                 raise SenderClosed("the sender is closed: no more frames are taken")
             for batch in batches:
                 self._outbox.put(batch)
@@ -123,6 +130,12 @@ class Sender:
     def buffered_bytes(self) -> int:
         """Bytes offered and not yet confirmed."""
         return self._outbox.buffered_bytes
+
+    def refuse(self) -> None:
+        """Take nothing more; what was offered is still sent. Offers that wait for room raise `SenderClosed`."""
+        with self._changed:
+            self._refusing = True
+            self._changed.notify_all()
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was offered is confirmed; False if it was not in time."""
@@ -138,7 +151,7 @@ class Sender:
     def close(self) -> None:
         """Stop sending; what is still unconfirmed is abandoned (flush first). Blocked offers raise."""
         with self._changed:
-            self._closing = True
+            self._refusing = self._closing = True
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join()
@@ -161,7 +174,7 @@ class Sender:
         finally:
             # Also when a fault of ours ends the thread: whoever waits in offer or flush must not wait forever.
             with self._changed:
-                self._closing = True
+                self._refusing = self._closing = True
                 self._changed.notify_all()
 
     def _wait_for_work(self) -> None:
@@ -224,7 +237,7 @@ class Sender:
 
     def _tend(self) -> None:
         try:
-            done = self._try(lambda client: upkeep(client, self._shards, self._newest, self._horizon_s))
+            done = self._try(self._upkeep)
         except SelfmisError as error:
             log.error("nothing can be trimmed: %s", error)
             done = None
@@ -246,6 +259,11 @@ class Sender:
         if tally.held != before:
             what = f"holding back because of {tally.held}" if tally.held else "sending again"
             log.warning("%s: %s", what, done.readings)
+
+    def _upkeep(self, client: Client) -> Upkeep:
+        if self._on_upkeep is not None:
+            self._on_upkeep(client)
+        return upkeep(client, self._shards, self._newest, self._horizon_s)
 
     def _try(self, work: Callable[[Client], _T]) -> _T | None:
         """Do something with Redis once; None if it failed. The client makes a new connection by itself."""
