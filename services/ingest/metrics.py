@@ -67,7 +67,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"selfmis_ingest_{name}", text, value=value)
 
 
-class Lateness:
+class LatenessHistogram:
     """Histogram of the time from a frame being due to Redis confirming it."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

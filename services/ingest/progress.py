@@ -5,34 +5,14 @@ import threading
 import time
 from typing import Self, TextIO
 
-from services.ingest.runner import Progress
+from services.ingest.runner import Lateness, Progress
 from services.ingest.sender import Sender
 
 
-def quantile(lateness: list[tuple[float, int]], share: float) -> float | None:
-    """The lateness that ``share`` of the frames do not exceed; None without frames.
-
-    >>> quantile([(0.1, 98), (0.5, 2)], 0.98), quantile([(0.1, 98), (0.5, 2)], 0.99)
-    (0.1, 0.5)
-    """
-    total = sum(frames for _, frames in lateness)
-    if not total:
-        return None
-    seen = 0
-    for seconds, frames in sorted(lateness):
-        seen += frames
-        if seen >= share * total:
-            return seconds
-    return max(lateness)[0]
-
-
-def line(progress: Progress, sender: Sender, frames_per_s: float) -> str:
-    """One line about now; takes the lateness noted since the last one."""
+def line(progress: Progress, sender: Sender, lately: Lateness, frames_per_s: float) -> str:
+    """One line about now; ``lately`` is the lateness since the last one."""
     tally = sender.tally
-    late = []
-    while progress.lateness:
-        late.append(progress.lateness.popleft())
-    p99 = quantile(late, 0.99)
+    p99 = lately.quantile_s(0.99)
     parts = [
         f"{progress.patients:,} patients",
         f"{frames_per_s:,.0f} frames/s",
@@ -68,9 +48,12 @@ class LiveLine:
     def _run(self) -> None:
         live = self._out.isatty()
         before, at = self._sender.tally.frames_confirmed, time.monotonic()
+        late = self._progress.lateness.copy()
         while not self._stop.wait(1.0 if live else 10.0):
             confirmed, now = self._sender.tally.frames_confirmed, time.monotonic()
-            text = line(self._progress, self._sender, (confirmed - before) / (now - at))
+            lately = self._progress.lateness.since(late)
+            text = line(self._progress, self._sender, lately, (confirmed - before) / (now - at))
+            late = self._progress.lateness.copy()
             before, at = confirmed, now
             self._out.write(f"\r\x1b[K{text}" if live else f"{text}\n")
             self._out.flush()

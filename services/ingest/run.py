@@ -1,5 +1,6 @@
 """`selfmis ingest run SCENARIO`: stream a ward that a scenario file describes into Redis."""
 
+import json
 import logging
 import math
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from services.ingest import scenario as scenarios
 from services.ingest import truth
 from services.ingest.feed import Slot
 from services.ingest.runs import Run
-from services.ingest.streaming import Plan, stopped_by_signals, stream
+from services.ingest.streaming import Plan, Summary, stopped_by_signals, stream
 from services.ingest.ward import simulated
 from shared.command import ANSWER_IS_NO, DONE, Parser, run, settings_arguments, settings_from
 from shared.embedded import resolve
@@ -27,6 +28,14 @@ def speed(text: str) -> float:
     return number
 
 
+def write_json(path: Path, summary: Summary) -> None:
+    """The summary of a run for programs."""
+    try:
+        path.write_text(json.dumps(summary.figures(), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SelfmisError(f"summary {path} cannot be written: {error.strerror}") from None
+
+
 def main(argv: Sequence[str]) -> int:
     """Stream simulated and recorded patients as a scenario file says, until its end or Ctrl-C."""
     parser = Parser(prog="selfmis ingest run", description=main.__doc__)
@@ -37,6 +46,7 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--truth", type=Path, metavar="FILE", help="ground truth; default SCENARIO.truth.json")
     parser.add_argument("--new-run", action="store_true", help="begin anew instead of resuming a run cut short")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the summary as one JSON object")
     settings_arguments(parser)
     arguments = parser.parse_args(argv)
     settings = settings_from(arguments)
@@ -66,6 +76,8 @@ def main(argv: Sequence[str]) -> int:
     with stopped_by_signals() as stop, resolve(settings.redis) as url:
         summary = stream(plan, settings, url, stop=stop, began=began)
     print(summary.line())
+    if arguments.json is not None:
+        write_json(arguments.json, summary)
     return DONE if summary.complete else ANSWER_IS_NO
 
 

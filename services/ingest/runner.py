@@ -4,9 +4,10 @@ The clock and the wish to stop come from outside. `Progress.confirmed_us` is the
 Redis has everything; `streaming` has it remembered there, so that a restarted process resumes.
 """
 
+import math
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -21,19 +22,46 @@ LONGEST_WAIT_S = 1.0
 
 
 @dataclass(slots=True)
+class Lateness:
+    """How late frames were confirmed, counted by the millisecond (rounded up)."""
+
+    frames: Counter[int] = field(default_factory=Counter)
+
+    def add(self, seconds: float, frames: int) -> None:
+        """So many frames were so late."""
+        self.frames[math.ceil(max(0.0, seconds) * 1000)] += frames
+
+    def quantile_s(self, share: float) -> float | None:
+        """The lateness that ``share`` of the frames do not exceed; None without frames."""
+        need = share * self.frames.total()
+        for milliseconds in sorted(self.frames):
+            need -= self.frames[milliseconds]
+            if need <= 0:
+                return milliseconds / 1000
+        return None
+
+    def since(self, before: "Lateness") -> "Lateness":
+        """What was added after ``before`` was copied."""
+        return Lateness(self.frames - before.frames)
+
+    def copy(self) -> "Lateness":
+        """As it is now; safe while another thread adds."""
+        return Lateness(self.frames.copy())
+
+
+@dataclass(slots=True)
 class Progress:
     """Where a run stands. Written by the runner and, for lateness, the sender's thread."""
 
     patients: int
     frames_offered: int = 0
     confirmed_us: int = 0
-    # (seconds late at confirmation, frames) of each ticket since somebody last took them.
-    lateness: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=100_000))
+    lateness: Lateness = field(default_factory=Lateness)
 
     def note(self, ticket: Ticket, now_s: float) -> None:
-        """The sender's ``on_confirm``."""
+        """The sender's ``on_confirm``. What was due at once (as fast as possible) cannot be late."""
         if ticket.due_s:
-            self.lateness.append((max(0.0, now_s - ticket.due_s), ticket.frames))
+            self.lateness.add(now_s - ticket.due_s, ticket.frames)
 
 
 class Runner:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from types import FrameType
 
 from prometheus_client import CollectorRegistry
@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from services.ingest import runs
 from services.ingest.faults import Faults, Network
 from services.ingest.feed import Feed, Slot, spread
-from services.ingest.metrics import Lateness, SenderCollector, served
+from services.ingest.metrics import LatenessHistogram, SenderCollector, served
 from services.ingest.outbox import Ticket
 from services.ingest.progress import LiveLine
 from services.ingest.runner import Progress, Runner
@@ -61,6 +61,14 @@ class Summary:
     frames_sent_again: int
     network_lost: int
     seconds: float
+    lateness_p50_s: float | None
+    lateness_p99_s: float | None
+
+    def figures(self) -> dict[str, object]:
+        """For programs: one flat object."""
+        said = asdict(self)
+        said["run"] = str(self.run.run)
+        return said
 
     def line(self) -> str:
         """For people."""
@@ -68,7 +76,8 @@ class Summary:
         rate = self.frames_confirmed / self.seconds if self.seconds else 0.0
         text = (
             f"{end} after {self.seconds:.0f} s: {self.patients:,} patients,"
-            f" {self.frames_confirmed:,} frames in Redis ({rate:,.0f}/s), {self.frames_dropped:,} dropped, {self.frames_sent_again:,} sent again"
+            f" {self.frames_confirmed:,} frames in Redis ({rate:,.0f}/s),"
+            f" {self.frames_dropped:,} dropped, {self.frames_sent_again:,} sent again"
         )
         if self.network_lost:
             text += f", {self.network_lost:,} lost by the simulated network"
@@ -113,11 +122,11 @@ def stream(
 
     progress = Progress(sum(len(feed) for feed in feeds), confirmed_us=run.confirmed_us)
     registry = CollectorRegistry()
-    lateness = Lateness(registry)
+    histogram = LatenessHistogram(registry)
 
     def confirmed(ticket: Ticket, now_s: float) -> None:
         progress.note(ticket, now_s)
-        lateness.note(ticket, now_s)
+        histogram.note(ticket, now_s)
 
     def remember(client: Client) -> None:
         state = replace(run, confirmed_us=progress.confirmed_us, seen_us=int(clock() * 1e6))
@@ -166,6 +175,8 @@ def stream(
         frames_sent_again=tally.frames_sent_again,
         network_lost=network.lost,
         seconds=time.monotonic() - begun,
+        lateness_p50_s=progress.lateness.quantile_s(0.5),
+        lateness_p99_s=progress.lateness.quantile_s(0.99),
     )
 
 
