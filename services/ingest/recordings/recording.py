@@ -1,0 +1,47 @@
+"""One recorded lead, ready to be streamed, and what opening a folder of them gives."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from services.ingest.source import SourceError
+from shared.frames import MAX_RATE_MHZ, MIN_RATE_MHZ, Samples
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One lead of one recording: no gap, no NaN, never clipped.
+
+    ``name``: where it lies below what was opened, without suffix, parts joined by ``/``.
+    ``counts``: int16, one-dimensional; ``counts * uv_per_lsb`` is the voltage in microvolts.
+    """
+
+    name: str
+    lead: str
+    rate_mhz: int
+    uv_per_lsb: float
+    counts: Samples
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return len(self.counts) * 1000 / self.rate_mhz
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a path gave: the usable recordings in order, and one line for each file that is not."""
+
+    recordings: tuple[Recording, ...]
+    problems: tuple[str, ...]
+
+
+def millihertz(hertz: str | float | Fraction) -> int:
+    """A sampling rate as frame headers carry it, to the nearest millihertz; refuses what they cannot carry."""
+    try:
+        exact = Fraction(hertz) * 1000
+    except (ValueError, OverflowError, ZeroDivisionError):
+        raise SourceError(f"{hertz!r} is no sampling rate in Hz") from None
+    rate = round(exact)
+    if not MIN_RATE_MHZ <= rate <= MAX_RATE_MHZ:
+        raise SourceError(f"sampling rate {float(exact) / 1000:g} Hz is outside 50 to 1000 Hz")
+    return rate
