@@ -24,8 +24,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("config", "selfmis.config", "print the settings in force and where each came from"),
     Command("redis", "deploy.redis", "run the embedded Redis server, or see or stop it"),
     Command("ingest run", "services.ingest.run", "stream the ward of a scenario file into Redis"),
+    Command("simulate", "services.ingest.simulate", "write simulated recordings as a data set"),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
     Command("bench ingest", "benchmarks.ingest", "how many patients one ingest process streams, at what cost"),
+    Command("bench realism", "benchmarks.realism", "simulated against real recordings, wave by wave"),
 )
 
 _HELP = ("-h", "--help", "help")

@@ -65,7 +65,7 @@ def draw_anatomy(draws: Draws, *, age: float | None = None, sex: int | None = No
         age=age,
         sex=sex,
         heart_rate=draws.normal("heart_rate", 66 + 2 * woman, 10.5),
-        pr_s=min(max(draws.normal("pr", 0.170 + 0.004 * older, 0.021), 0.11), 0.22),
+        pr_s=min(max(draws.normal("pr", 0.170 + 0.007 * older, 0.021), 0.11), 0.22),
         qrs_scale=draws.factor("qrs.scale", 0.085) * (1.03 - 0.05 * woman),
         qt_scale=draws.factor("qt.scale", 0.04) * (0.99 + 0.02 * woman + 0.01 * older),
         sdnn_s=0.030 * draws.factor("sdnn", 0.5) * math.exp(-0.25 * older),
@@ -92,8 +92,8 @@ def turned(matrix: Floats, x: float, y: float, z: float, gain: float = 1.0) -> t
 def p_wave(a: Anatomy, course: Course = always) -> Component:
     """Right then left atrium. A DDD pacemaker's beats have it too."""
     centre = -(a.pr_s - 0.020 * a.qrs_scale)
-    half = Wave(centre - 0.014, 0.0165, turned(a.t_axis, 0.050, 0.082, -0.022, a.p_gain))
-    other = Wave(centre + 0.018, 0.0165, turned(a.t_axis, 0.070, 0.062, 0.036, a.p_gain))
+    half = Wave(centre - 0.014, 0.0165, turned(a.t_axis, 0.055, 0.072, -0.022, a.p_gain))
+    other = Wave(centre + 0.018, 0.0165, turned(a.t_axis, 0.076, 0.054, 0.036, a.p_gain))
     return Component("p", "depolarisation", (half, other), course, frozenset({Origin.SINUS, Origin.PACEMAKER}))
 
 
@@ -130,7 +130,7 @@ def nonspecific(a: Anatomy, amount: float, course: Course) -> Component:
     """What strained or ill left ventricles have in common: lateral T waves flattened, ST a little low."""
     q = a.qt_scale
     waves = (
-        Wave(0.218 * q, 0.046 * q, turned(a.t_axis, -0.170, -0.045, 0.000, amount)),
+        Wave(0.218 * q, 0.046 * q, turned(a.t_axis, -0.170, -0.065, 0.000, amount)),
         Wave(-0.004, 0.15 * q, turned(a.t_axis, -0.032, -0.014, 0.000, amount), "plateau"),
     )
     return Component("nonspecific", "repolarisation", waves, course, SUPRAVENTRICULAR)

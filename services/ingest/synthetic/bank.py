@@ -1,9 +1,10 @@
 """Tens of thousands of patients at once, from beats simulated beforehand: for load, not for one patient's sake.
 
-A bank holds *strips*: half a minute of whole beats of one simulated person each, closed into a ring in the
-quiet between T and P, at a fixed fine rate. A patient is a strip read at its own speed (heart rate), phase and gain,
-plus a ring of noise read at another pace, so no two patients are alike and none soon repeats itself. A frame costs a few
-whole-array integer operations per sample; integer arithmetic on the sample index makes any chunking equal.
+A bank holds *strips*: half a minute of whole beats of one simulated person each, closed into a ring in the quiet
+between T and P, at a fixed fine rate. A patient is a strip read at its own speed (heart rate), phase and gain,
+plus a ring of noise read at another pace, so no two patients are alike and none soon repeats itself. A frame
+costs a few whole-array integer operations per sample; integer arithmetic on the sample index makes any chunking
+equal.
 """
 
 import math

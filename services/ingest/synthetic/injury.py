@@ -39,9 +39,9 @@ TERRITORIES: Mapping[str, Territory] = {
     "AMI": Territory((0.22, 0.00, -0.97), 0.26, (0.02, -0.02, -0.99), 0.24, -0.012, 0.08),
     "ALMI": Territory((0.74, -0.22, -0.63), 0.26, (0.66, -0.18, -0.73), 0.26, -0.010, 0.10),
     "LMI": Territory((0.93, -0.36, 0.10), 0.24, (0.92, -0.38, 0.10), 0.20, -0.012, 0.10),
-    "IPLMI": Territory((0.44, 0.66, 0.61), 0.27, (0.20, 0.75, 0.63), 0.32, -0.004, 0.08),
-    "IPMI": Territory((-0.10, 0.74, 0.67), 0.27, (-0.25, 0.72, 0.65), 0.32, -0.004, 0.08),
-    "PMI": Territory((0.12, 0.10, 0.99), 0.22, (0.10, 0.08, 0.99), 0.34, 0.005, 0.10),
+    "IPLMI": Territory((0.44, 0.66, 0.61), 0.27, (0.20, 0.75, 0.63), 0.40, -0.006, 0.08),
+    "IPMI": Territory((-0.10, 0.74, 0.67), 0.27, (-0.25, 0.72, 0.65), 0.40, -0.006, 0.08),
+    "PMI": Territory((0.12, 0.10, 0.99), 0.22, (0.10, 0.08, 0.99), 0.60, -0.005, 0.10),
 }
 assert set(TERRITORIES) == set(MI_CODES)  # noqa: S101 - two lists of the same nine types must not drift apart
 
@@ -83,7 +83,7 @@ def infarction(code: str, a: Anatomy, draws: Draws, severity: float) -> tuple[Co
     st = severity * territory.st_mv * draws.factor("injury.st", 0.25)
     necrosis = severity * draws.factor("injury.necrosis", 0.3)
     w, q = a.qrs_scale, a.qt_scale
-    share_lost = min(0.5 * necrosis, 0.9)
+    share_lost = min(0.4 * necrosis, 0.9)
     forces = body.qrs(a).waves
     shrunk = tuple(
         replace(wave, vector=_along(dead, -share_lost * max(float(np.asarray(wave.vector) @ dead), 0.0)))

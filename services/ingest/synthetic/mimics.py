@@ -75,11 +75,11 @@ def _left_bundle(a: Anatomy, draws: Draws) -> tuple[Component, ...]:
     w, g = draws.factor("lbbb.width", 0.06), a.qrs_gain * draws.factor("lbbb.gain", 0.15)
     notch = draws.uniform("lbbb.notch", 0.75, 1.0)
     wide = (
-        Wave(-0.026 * w, 0.0120 * w, body.turned(a.axis, 0.18, 0.12, -0.20, g)),
-        Wave(0.004 * w, 0.0190 * w, body.turned(a.axis, 0.80, 0.40, 0.66, g)),
-        Wave(0.047 * w, 0.0170 * w, body.turned(a.axis, 0.80 * notch, -0.08, 0.95 * notch, g)),
+        Wave(-0.008 * w, 0.0120 * w, body.turned(a.axis, 0.18, 0.12, -0.20, g)),
+        Wave(0.022 * w, 0.0190 * w, body.turned(a.axis, 0.80, 0.40, 0.95, g)),
+        Wave(0.065 * w, 0.0170 * w, body.turned(a.axis, 0.80 * notch, -0.14, 1.30 * notch, g)),
     )
-    j = 0.088 * w - a.j_s
+    j = 0.106 * w - a.j_s
     against = (
         Wave(j - 0.012, 0.16 * a.qt_scale, body.turned(a.axis, -0.075, -0.02, -0.190, g), "plateau"),
         Wave(j + 0.165 * a.qt_scale, 0.052 * a.qt_scale, body.turned(a.axis, -0.19, -0.02, -0.50, g)),
@@ -94,12 +94,12 @@ def _right_bundle(a: Anatomy, draws: Draws, severity: float) -> tuple[Component,
     """A normal start, then a slow force to the right and front (R′ in V1, broad S in I and V6), T away from it."""
     w, g = draws.factor("rbbb.width", 0.08), 0.95 * severity * a.qrs_gain * draws.factor("rbbb.gain", 0.2)
     late = (
-        Wave(0.046 * w, 0.0140 * w, body.turned(a.axis, -0.42, -0.06, -0.68, g)),
-        Wave(0.074 * w, 0.0130 * w, body.turned(a.axis, -0.34, -0.12, -0.42, g)),
+        Wave(0.034 * w, 0.0140 * w, body.turned(a.axis, -0.42, -0.06, -0.68, g)),
+        Wave(0.068 * w, 0.0140 * w, body.turned(a.axis, -0.34, -0.12, -0.42, g)),
     )
     against = (
         Wave(0.030, 0.15 * a.qt_scale, body.turned(a.axis, 0.02, 0.0, 0.11, g), "plateau"),
-        Wave(0.225 * a.qt_scale, 0.045 * a.qt_scale, body.turned(a.axis, 0.02, 0.02, 0.20, g)),
+        Wave(0.225 * a.qt_scale, 0.045 * a.qt_scale, body.turned(a.axis, 0.02, 0.02, 0.27, g)),
     )
     return (
         replace(body.qrs(a, from_onset, 0.85), name="right_bundle_start"),
@@ -168,8 +168,8 @@ def _paced(a: Anatomy, draws: Draws) -> tuple[Component, ...]:
     up = draws.uniform("paced.site", -0.3, 1.0)  # apex: upwards; septum: less so
     broad = (
         # A 2 ms stimulus; the device's own filter widens it (`profile`), as it does on paper.
-        Wave(-0.060, 0.0015, (2.4 * size, 2.0 * size, 0.8 * size)),
-        Wave(-0.010 * w, 0.0200 * w, (0.30 * g, -0.45 * up * g, 0.05 * g)),
+        Wave(-0.060, 0.0015, (2.4 * size, 2.0 * size, -0.5 * size)),
+        Wave(-0.010 * w, 0.0200 * w, (0.30 * g, -0.45 * up * g, -0.25 * g)),
         Wave(0.034 * w, 0.0210 * w, (0.55 * g, -0.85 * up * g, 0.75 * g)),
     )
     against = (
