@@ -25,6 +25,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("redis", "deploy.redis", "run the embedded Redis server, or see or stop it"),
     Command("ingest run", "services.ingest.run", "stream the ward of a scenario file into Redis"),
     Command("simulate", "services.ingest.simulate", "write simulated recordings as a data set"),
+    Command("ingest replay", "services.ingest.replay", "stream recordings into Redis: WFDB, CSV, NumPy"),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
     Command("bench ingest", "benchmarks.ingest", "how many patients one ingest process streams, at what cost"),
     Command("bench realism", "benchmarks.realism", "simulated against real recordings, wave by wave"),

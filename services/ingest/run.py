@@ -11,7 +11,7 @@ from services.ingest import truth
 from services.ingest.feed import Slot
 from services.ingest.runs import Run
 from services.ingest.streaming import Plan, Summary, stopped_by_signals, stream
-from services.ingest.ward import simulated
+from services.ingest.ward import ward_of
 from shared.command import ANSWER_IS_NO, DONE, Parser, run, settings_arguments, settings_from
 from shared.embedded import resolve
 from shared.errors import SelfmisError
@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
     duration_s = scenario.duration_s if arguments.duration is None else arguments.duration
     if duration_s is not None and not duration_s > 0:
         raise SelfmisError("--duration must be above 0")
-    ward = simulated(scenario)
+    ward = ward_of(scenario, arguments.scenario.parent)
     path: Path = arguments.truth or arguments.scenario.with_suffix(".truth.json")
     plan = Plan(
         name=scenario.name,

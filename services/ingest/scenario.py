@@ -142,9 +142,13 @@ class CrowdGroup(Part):
 
 
 class RecordedGroup(Part):
-    """Patients from a WFDB recording or a folder of them; ``count`` more than there are records reuses them."""
+    """Patients from a WFDB recording or a folder of them; more of them than recordings reuse these.
+
+    The path is relative to the scenario file. ``lead``: its name in the recordings, where it differs.
+    """
 
     wfdb: str
+    lead: str | None = None
     count: Annotated[int, Field(ge=1, le=MOST_PATIENTS)] | None = None
     loop: bool = True
 

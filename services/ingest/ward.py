@@ -4,19 +4,27 @@ Names tell nothing: patients of all kinds are shuffled and numbered, so neither 
 a person watching can read the answer off the name.
 """
 
+import logging
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
-from services.ingest.scenario import CrowdGroup, Scenario, SimulatedGroup
-from services.ingest.source import Roster, Source
+from services.ingest.recordings.opening import open_recordings
+from services.ingest.recordings.replay import replay_sources
+from services.ingest.scenario import CrowdGroup, RecordedGroup, Scenario, SimulatedGroup
+from services.ingest.source import Roster, Source, SourceError
 from services.ingest.synthetic import Bank, BankSpec, Episode, Patient, PatientSpec, case, quantised, truth
 from shared.frames import Samples
 
+log = logging.getLogger(__name__)
+
 UV_PER_LSB = 2.5
+# The truth about a replayed patient is in the recording's own annotations.
+RECORDED = "recorded"
 # Rows of a crowd that fall due together: small enough to spread the load over a frame.
 CROWD_SLICE = 2_500
 
@@ -102,8 +110,11 @@ def rate_mhz(rate_hz: float) -> int:
     return round(rate_hz * 1000)
 
 
-def simulated(scenario: Scenario, first_source: int = 0) -> Ward:
-    """Sources and truth of the simulated and crowd groups of a scenario, in that order."""
+def ward_of(scenario: Scenario, folder: Path) -> Ward:
+    """Sources and truth of all groups; a path to recordings is relative to ``folder``, the scenario's own.
+
+    Recordings that cannot be used are reported by a log line each, the other patients go on.
+    """
     lots = np.random.default_rng((scenario.seed, 11))
     specs = _specs(scenario, lots)
     order = lots.permutation(len(specs))
@@ -114,12 +125,20 @@ def simulated(scenario: Scenario, first_source: int = 0) -> Ward:
     for name, spec in named:
         by_rate[spec.rate_mhz].append((name, spec))
     for rate, members in sorted(by_rate.items()):
-        number = first_source + len(sources)
+        number = len(sources)
         names = [name for name, _ in members]
         sources.append(Simulated(names, (s for _, s in members), frame_samples(scenario.frame_s, rate)))
         admitted += [Admitted(name, number, s.kind, rate, tuple(truth(s))) for name, s in members]
-    for group_number, group in enumerate(g for g in scenario.patients if isinstance(g, CrowdGroup)):
-        _add_crowd(scenario, group_number, group, sources, admitted, first_source)
+    for place, group in enumerate(scenario.patients, start=1):
+        if isinstance(group, CrowdGroup):
+            _add_crowd(scenario, place, group, sources, admitted)
+        elif isinstance(group, RecordedGroup):
+            _add_recorded(scenario, place, group, folder, sources, admitted)
+    names = Counter(one.patient for one in admitted)
+    if len(names) < len(admitted):
+        raise SourceError(
+            f"scenario {scenario.name}: {len(admitted) - len(names)} patients share a name with another"
+        )
     return Ward(tuple(sources), tuple(admitted))
 
 
@@ -151,11 +170,10 @@ def _fate(drawn: PatientSpec, group: SimulatedGroup, lots: np.random.Generator) 
 
 def _add_crowd(
     scenario: Scenario,
-    group_number: int,
+    place: int,
     group: CrowdGroup,
     sources: list[Source],
     admitted: list[Admitted],
-    first_source: int,
 ) -> None:
     rates = [rate_mhz(rate) for rate in group.rates_hz or scenario.rates_hz]
     sizes = [len(part) for part in np.array_split(np.arange(group.crowd), len(rates))]
@@ -163,12 +181,12 @@ def _add_crowd(
     for rate, size in zip(rates, sizes, strict=True):
         if not size:
             continue
-        seed = (scenario.seed * 1_000_003 + group_number * 1_009 + rate) % 2**31
+        seed = (scenario.seed * 1_000_003 + place * 1_009 + rate) % 2**31
         bank = Bank(BankSpec(patients=size, rate_mhz=rate, lead=scenario.lead, seed=seed, uv_per_lsb=4.0))
         for low in range(0, size, CROWD_SLICE):
             rows = slice(low, min(low + CROWD_SLICE, size))
-            names = [f"{scenario.name}-c{group_number}-{done + i:06d}" for i in range(rows.start, rows.stop)]
-            source = first_source + len(sources)
+            names = [f"{scenario.name}-c{place}-{done + i:06d}" for i in range(rows.start, rows.stop)]
+            source = len(sources)
             samples = frame_samples(scenario.frame_s, rate)
             sources.append(Crowd(bank, tuple(n.encode() for n in names), rows, samples))
             admitted += [
@@ -176,6 +194,32 @@ def _add_crowd(
                 for n, i in zip(names, range(rows.start, rows.stop), strict=True)
             ]
         done += size
+
+
+def _add_recorded(
+    scenario: Scenario,
+    place: int,
+    group: RecordedGroup,
+    folder: Path,
+    sources: list[Source],
+    admitted: list[Admitted],
+) -> None:
+    opened = open_recordings(
+        folder / group.wfdb, lead=group.lead or scenario.lead, stands_for=scenario.lead, kind="wfdb"
+    )
+    for problem in opened.problems:
+        log.warning("left out: %s", problem)
+    made = replay_sources(
+        opened.recordings,
+        patients=group.count,
+        frame_seconds=scenario.frame_s,
+        loop=group.loop,
+        prefix=f"{scenario.name}-r{place}",
+    )
+    for source in made:
+        names = [patient.decode() for patient in source.roster.patients]
+        admitted += [Admitted(name, len(sources), RECORDED, source.roster.rate_mhz, ()) for name in names]
+        sources.append(source)
 
 
 def until(stop_s: float) -> float | None:

@@ -2,11 +2,15 @@
 
 import math
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
+import pytest
+import wfdb
 
 from services.ingest.scenario import parse
-from services.ingest.ward import Ward, simulated
+from services.ingest.source import SourceError
+from services.ingest.ward import Ward, ward_of
 
 TEXT = """
 name: w
@@ -20,8 +24,8 @@ patients:
 """
 
 
-def ward(text: str = TEXT) -> Ward:
-    return simulated(parse(text, "w"))
+def ward(text: str = TEXT, folder: Path = Path()) -> Ward:
+    return ward_of(parse(text, "w"), folder)
 
 
 def test_everyone_asked_for_is_admitted_once() -> None:
@@ -90,3 +94,23 @@ def test_another_seed_makes_other_patients() -> None:
 def test_frames_last_as_long_as_asked() -> None:
     made = ward(TEXT.replace("seed: 3", "frame_s: 0.5"))
     assert {source.roster.frame_seconds for source in made.sources} == {0.5}
+
+
+def test_recorded_patients_stream_beside_simulated_ones_and_a_broken_file_stops_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    signal = np.random.default_rng(1).normal(0, 0.3, (2500, 1))
+    for name in ("one", "two", "bad"):
+        wfdb.wrsamp(name, 250, ["mV"], ["I"], signal, fmt=["16"], write_dir=str(tmp_path))
+    (tmp_path / "bad.dat").write_bytes(b"short")
+    made = ward("{name: w, patients: [{kind: NORM}, {wfdb: ., count: 3}]}", tmp_path)
+    assert Counter(one.kind for one in made.admitted) == {"NORM": 1, "recorded": 3}
+    assert all(source.frame(0).any() for source in made.sources)
+    assert "bad.hea" in caplog.text
+
+
+def test_two_groups_of_the_same_recordings_are_refused_because_their_names_clash(tmp_path: Path) -> None:
+    signal = np.random.default_rng(1).normal(0, 0.3, (2500, 1))
+    wfdb.wrsamp("one", 250, ["mV"], ["I"], signal, fmt=["16"], write_dir=str(tmp_path))
+    with pytest.raises(SourceError, match="1 patients share a name"):
+        ward("{name: w, patients: [{wfdb: one}, {wfdb: one}]}", tmp_path)
