@@ -23,6 +23,8 @@ class Command:
 COMMANDS: tuple[Command, ...] = (
     Command("config", "selfmis.config", "print the settings in force and where each came from"),
     Command("redis", "deploy.redis", "run the embedded Redis server, or see or stop it"),
+    Command("model", "selfmis.model", "check a model folder and print what it is"),
+    Command("bench encoder", "benchmarks.encoder", "size and speed of the encoders"),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
 )
 
