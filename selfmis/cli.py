@@ -24,6 +24,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("config", "selfmis.config", "print the settings in force and where each came from"),
     Command("redis", "deploy.redis", "run the embedded Redis server, or see or stop it"),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
+    Command("bench signal", "benchmarks.signal", "cost of resampling, band-pass and quality gate"),
+    Command("bench quality", "benchmarks.quality", "how well the quality gate tells noise from ECG"),
 )
 
 _HELP = ("-h", "--help", "help")
