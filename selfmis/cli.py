@@ -26,6 +26,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("model", "selfmis.model", "check a model folder and print what it is"),
     Command("bench encoder", "benchmarks.encoder", "size and speed of the encoders"),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
+    Command("bench signal", "benchmarks.signal", "cost of resampling, band-pass and quality gate"),
+    Command("bench quality", "benchmarks.quality", "how well the quality gate tells noise from ECG"),
 )
 
 _HELP = ("-h", "--help", "help")

@@ -43,7 +43,7 @@ class Faults:
 
 
 class Network:
-    """Applies faults to parcels. ``seed`` and the number of the feed make its dice; the counts tell what they did."""
+    """Applies faults to parcels; ``seed`` and the number of the feed make its dice. Counts what it did."""
 
     def __init__(self, faults: Faults, seed: int) -> None:
         self.lost = self.doubled = self.delayed = 0
