@@ -74,12 +74,16 @@ class Net1D(Encoder):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(n, leads, samples)`` to ``(n, dim)``."""
-        embedding: Tensor = self.blocks(functional.silu(self.stem(x))).mean(dim=-1)
+        embedding: Tensor = functional.silu(self.blocks(self.stem(x))).mean(dim=-1)
         return embedding
 
 
 class _Block(nn.Module):
-    """``silu(shortcut(x) + excite(pointwise(grouped(pointwise(x)))))``."""
+    """``shortcut(x) + excite(pointwise(grouped(pointwise(x))))``.
+
+    No activation after the sum: where a signal is small the one used here halves it, and halved in every block
+    it would be lost in a deep encoder whose norms have not yet learnt their statistics.
+    """
 
     def __init__(self, config: Net1DConfig, width_in: int, width: int, *, stride: int) -> None:
         super().__init__()
@@ -97,7 +101,8 @@ class _Block(nn.Module):
         if self.new_channels:
             before = self.new_channels // 2
             shortcut = functional.pad(shortcut, (0, 0, before, self.new_channels - before))
-        return functional.silu(shortcut + residual)
+        block: Tensor = shortcut + residual
+        return block
 
 
 class _Excite(nn.Module):
@@ -124,6 +129,8 @@ def _convolution(width_in: int, width: int, kernel: int, *, stride: int = 1, gro
     convolution = nn.Conv1d(
         width_in, width, kernel, stride, padding=0 if padding else left, groups=groups, bias=False
     )
+    # Keeps the variance through the depth, so that an untrained encoder in `eval` mode tells windows apart.
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
     return nn.Sequential(*padding, convolution, nn.BatchNorm1d(width))
 
 

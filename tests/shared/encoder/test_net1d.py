@@ -105,6 +105,13 @@ def test_equal_seeds_give_equal_weights_and_others_do_not() -> None:
     assert not torch.allclose(one, other)
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_an_untrained_encoder_tells_windows_apart(size: str) -> None:
+    with torch.no_grad():
+        embeddings = build(size).eval()(windows(8))
+    assert 0.01 < embeddings.std(dim=0).mean() < 100
+
+
 def test_building_leaves_the_generator_of_torch_alone() -> None:
     before = torch.random.get_rng_state()
     build("small", seed=3)
