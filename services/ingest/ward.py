@@ -134,11 +134,9 @@ def ward_of(scenario: Scenario, folder: Path) -> Ward:
             _add_crowd(scenario, place, group, sources, admitted)
         elif isinstance(group, RecordedGroup):
             _add_recorded(scenario, place, group, folder, sources, admitted)
-    names = Counter(one.patient for one in admitted)
-    if len(names) < len(admitted):
-        raise SourceError(
-            f"scenario {scenario.name}: {len(admitted) - len(names)} patients share a name with another"
-        )
+    twice = len(admitted) - len({one.patient for one in admitted})
+    if twice:
+        raise SourceError(f"scenario {scenario.name}: {twice} patients share a name with another")
     return Ward(tuple(sources), tuple(admitted))
 
 
