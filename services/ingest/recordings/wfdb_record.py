@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from services.ingest.recordings.counts import Integers, from_counts, from_microvolts, microvolts_per
+from services.ingest.recordings.counts import Integers, from_counts, from_voltages, microvolts_per
 from services.ingest.recordings.dat import MAX_SAMPLES, read_signal
 from services.ingest.recordings.header import Header, read_header
 from services.ingest.recordings.leads import Wanted, choose
@@ -113,4 +113,4 @@ def _joined(found: list[Stretch | int], name: str, wish: Wanted) -> Recording:
         return from_counts(name, wish.lead, rate, values, missing=missing, uv_per_lsb=lsb)
     uv = np.concatenate([np.zeros(s) if isinstance(s, int) else s.values * s.uv_per_lsb for s in found])
     uv[missing] = np.nan
-    return from_microvolts(name, wish.lead, rate, uv)
+    return from_voltages(name, wish.lead, rate, uv)
