@@ -94,7 +94,7 @@ def _right_bundle(a: Anatomy, draws: Draws, severity: float) -> tuple[Component,
     """A normal start, then a slow force to the right and front (R′ in V1, broad S in I and V6), T away from it."""
     w, g = draws.factor("rbbb.width", 0.08), 0.95 * severity * a.qrs_gain * draws.factor("rbbb.gain", 0.2)
     late = (
-        Wave(0.034 * w, 0.0140 * w, body.turned(a.axis, -0.42, -0.06, -0.68, g)),
+        Wave(0.028 * w, 0.0140 * w, body.turned(a.axis, -0.42, -0.06, -0.76, g)),
         Wave(0.068 * w, 0.0140 * w, body.turned(a.axis, -0.34, -0.12, -0.42, g)),
     )
     against = (
