@@ -3,8 +3,10 @@
 import io
 import re
 import time
+import urllib.error
 import urllib.request
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -118,8 +120,8 @@ def test_the_lag_is_absent_until_somebody_consumes() -> None:
 
 def test_metrics_are_served_while_the_run_lasts_and_not_after() -> None:
     port = free_port()
-    with served(registry(), "127.0.0.1", port):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as reply:
-            assert b"selfmis_ingest_patients 42.0" in reply.read()
-    with served(registry(), "127.0.0.1", port):
-        pass
+    address = f"http://127.0.0.1:{port}/metrics"
+    with served(registry(), "127.0.0.1", port), urllib.request.urlopen(address, timeout=5) as reply:
+        assert b"selfmis_ingest_patients 42.0" in reply.read()
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(address, timeout=5)
