@@ -106,6 +106,21 @@ class IngestSettings(Section):
     metrics_port: int = Field(9108, ge=0, le=65535, description="port of the same; 0 for none")
 
 
+class EngineSettings(Section):
+    """What runs the model."""
+
+    runtime: Literal["auto", "onnxruntime", "openvino", "torch"] = Field(
+        "auto", description="auto: OpenVINO on a CPU where it is installed, else ONNX Runtime; torch on a GPU"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 where model and processor allow it, else fp32"
+    )
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:N")
+    threads: int = Field(
+        1, ge=1, le=256, description="threads of one call; replicas times this should be the cores"
+    )
+
+
 class Settings(BaseSettings):
     """All settings. Build it with `load`, which knows the sources and words the errors."""
 
@@ -116,6 +131,7 @@ class Settings(BaseSettings):
     stream: StreamSettings = StreamSettings()
     window: WindowSettings = WindowSettings()
     ingest: IngestSettings = IngestSettings()
+    engine: EngineSettings = EngineSettings()
 
     @classmethod
     def settings_customise_sources(
