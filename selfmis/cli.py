@@ -23,6 +23,7 @@ class Command:
 COMMANDS: tuple[Command, ...] = (
     Command("config", "selfmis.config", "print the settings in force and where each came from"),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
+    Command("bench windows", "benchmarks.windows", "cost of cutting windows"),
 )
 
 _HELP = ("-h", "--help", "help")
