@@ -256,7 +256,8 @@ class Cutter:
         parked = Parked.unpack(raw)
         if parked.session != mark.session:
             raise ParkedError("parked samples and mark of a patient are of different sessions")
-        if parked.end <= p.next_sample[row]:
+        if parked.end <= p.next_sample[row]:  # a changed stride has left them behind
+            self._ward.parking[name] = None
             return
         self._ward.parked[row] = raw
         p.parked_end[row] = p.high_water[row] = parked.end

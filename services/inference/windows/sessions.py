@@ -22,9 +22,8 @@ def settle(ward: Ward, batch: Batch, frame: int, row: int, fresh: bool) -> str |
         if not fresh:
             return "stale_session"
         if known:
-            close_session(ward, row, entry)
+            close_session(ward, row, entry)  # which leaves nothing parked either
             ward.release(row)
-            ward.unpark(row)
         p.begin(row, session, start_us, rate)
         ward.dirty.append(np.array([row]))
     elif (start_us, session) < current:

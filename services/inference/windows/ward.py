@@ -104,4 +104,3 @@ class Ward:
                 parked = Parked(int(p.session[row]), int(p.next_sample[row]), samples, float(p.scale[row]))
                 self.parked[row] = self.parking[bytes(p.name[row])] = parked.pack()
                 p.parked_end[row] = parked.end
-                self.dirty.append(np.array([row]))

@@ -8,7 +8,7 @@ import numpy as np
 
 from services.inference.windows import Cut, Cutter, Outcome, Rules, Step
 from shared.frames import LEADS, Frames, headers
-from shared.position import ShardPosition
+from shared.position import ShardPosition, parse_id
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,15 @@ class Reference:
         else:
             self._accept(entry, frame)
 
+    def needed(self) -> str | None:
+        """The oldest entry that brought a sample which some open window still needs."""
+        sessions = self.patients.values()
+        return min(
+            (entry for s in sessions for k, entry in s.brought.items() if k >= s.start(s.next)),
+            key=parse_id,
+            default=None,
+        )
+
     def _accept(self, entry: str, frame: Frame) -> None:
         key = (frame.start_us, frame.session)
         session = self.patients.get(frame.patient)
@@ -82,6 +91,7 @@ class Reference:
                 self.facts["samples_duplicate"] += 1
             else:
                 self.facts["samples"] += 1
+                session.brought[index] = entry
                 session.samples[index] = np.float32(count) * scale
         session.high_water = max(session.high_water, frame.first + len(frame.samples))
         while session.may_close():
@@ -120,6 +130,7 @@ class Session:
     next: int = 0
     high_water: int = 0
     samples: dict[int, np.float32] = field(default_factory=dict)
+    brought: dict[int, str] = field(default_factory=dict)  # by which entry
 
     def start(self, window: int) -> int:
         return int(Fraction(window) * Fraction(self.rules.stride_us, 10**6) * Fraction(self.rate_mhz, 1000))

@@ -72,6 +72,27 @@ def test_the_parked_samples_go_when_their_last_window_has_closed() -> None:
     assert store.parked == {}
 
 
+def test_what_came_after_the_return_is_read_again_after_a_crash() -> None:
+    store = Store()
+    vanished(store)
+    log = [(at(70), [second(7)]), (at(71), [second(8)]), (at(72), [second(9)])]
+    for i in range(3):
+        cutter = store.cutter(RULES)  # a crash after every commit
+        store.commit(step(cutter, [e for e in log[: i + 1] if e[0] >= store.position.rewind]))
+    assert [w.outcome for w in store.windows[b"p"]] == [Outcome.COMPLETE]
+
+
+def test_who_is_silent_without_an_open_window_gives_the_memory_back() -> None:
+    cutter = Cutter(Rules(stride_us=10_000_000, park_after_ms=20_000))
+    empty = cutter.nbytes
+    step(cutter, [(at(0), [Frame(b"p", (0,) * 500)])])
+    taken = cutter.nbytes
+    done = step(cutter, [(at(21), [])])
+    assert done.parked == {}
+    assert taken - cutter.nbytes == 4 * 4 * (500 + 100 + 100)
+    assert cutter.nbytes > empty
+
+
 def test_a_later_session_closes_the_windows_of_a_parked_one() -> None:
     store = Store()
     cutter = vanished(store)
@@ -113,6 +134,32 @@ def test_a_changed_stride_goes_on_behind_the_last_window() -> None:
     cutter, _ = restarted(Rules(stride_us=4_000_000), 11)
     log = [(at(i), [second(i)]) for i in range(5, 19)]
     assert [(w.window, w.first) for w in expanded(step(cutter, log).cut)[b"p"]] == [(2, 400)]
+
+
+def test_parked_samples_serve_windows_of_a_changed_stride() -> None:
+    store = Store()
+    store.commit(step(Cutter(RULES), [(at(0), [second(0, seconds=12)]), (at(60), [])]))
+    done = step(store.cutter(Rules(stride_us=8_000_000)), [(at(61), [second(12, seconds=6)])])
+    assert [(w.window, w.outcome) for w in expanded(done.cut)[b"p"]] == [(1, Outcome.COMPLETE)]
+
+
+def test_parked_samples_that_a_changed_stride_leaves_behind_are_dropped() -> None:
+    store = Store()
+    dense = Cutter(Rules(stride_us=500_000))
+    store.commit(step(dense, [(at(0), [second(0, seconds=10)]), (at(90), [])]))
+    assert set(store.parked) == {b"p"}
+    done = step(store.cutter(Rules(stride_us=10_000_000)), [(at(91), [second(10, seconds=10)])])
+    assert [(w.window, w.outcome) for w in expanded(done.cut)[b"p"]] == [(1, Outcome.COMPLETE)]
+    assert done.parked == {b"p": None}
+
+
+def test_an_entry_that_was_refused_under_other_rules_stays_refused_when_read_again() -> None:
+    store = Store()
+    other = [Frame(name, (1,) * 600, lead="II", session=2) for name in (b"p", b"r")]
+    log = [(at(0), [second(0)]), (at(1), other)]
+    store.commit(step(Cutter(RULES), log))
+    done = step(store.cutter(Rules(lead=1)), log)
+    assert (len(done.cut), done.marks, done.facts) == (0, {}, {})
 
 
 def test_a_shorter_lateness_closes_what_it_would_have_closed() -> None:

@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.inference.windows import Cutter, Rules
-from tests.services.inference.windows.reference import Closed, Entry, Frame, Store, alike, referred, step
+from tests.services.inference.windows.reference import (
+    Closed,
+    Entry,
+    Frame,
+    Reference,
+    Store,
+    alike,
+    referred,
+    step,
+)
 from tests.services.inference.windows.wards import NOW_MS, RULES, divided, logged, logs
 
 
@@ -83,6 +92,19 @@ def check_crashes(world: World, rules: Rules) -> None:
 def key(entry: str) -> tuple[int, int]:
     milliseconds, sequence = entry.split("-")
     return int(milliseconds), int(sequence)
+
+
+@given(logs(seconds=30), RULES)
+@settings(max_examples=30, deadline=None)
+def test_the_rewind_id_is_exactly_the_oldest_entry_that_an_open_window_needs(world: World, rules: Rules) -> None:
+    _, log = world
+    rules = replace(rules, park_after_ms=10**9)
+    reference, cutter = Reference(rules), Cutter(rules)
+    for entry, frames in log:
+        for frame in frames:
+            reference.frame(entry, frame)
+        rewind = step(cutter, [(entry, frames)]).rewind
+        assert rewind == (reference.needed() or f"{key(entry)[0]}-{key(entry)[1] + 1}")
 
 
 @st.composite

@@ -1,5 +1,6 @@
 """Logs as a bad day makes them: lost, doubled, late and leaping frames, restarts, devices that vanish."""
 
+from dataclasses import replace
 from random import Random
 
 from hypothesis import strategies as st
@@ -45,8 +46,11 @@ def device(random: Random, patient: bytes, seconds: int, second: int = 0) -> dic
                 arrivals = []
             elif fault < 0.16:
                 arrivals = [at + random.randrange(5)]
-            elif fault < 0.22:
+            elif fault < 0.20:
                 arrivals = [at, at + random.randrange(12)]
+            elif fault < 0.22:  # sent again, and not the same
+                other = replace(frame, samples=tuple(reversed(frame.samples)))
+                arriving.setdefault(at + random.randrange(12), []).append(other)
             elif fault < 0.23:
                 sample += random.randrange(100 * rate // 1000)  # the index leaps, the clock does not
             elif fault < 0.25:
