@@ -86,6 +86,10 @@ class WindowSettings(Section):
     stride_s: float = Field(5.0, ge=0.5, le=10.0, description="a new window starts this often")
     lateness_s: float = Field(2.0, ge=0, le=60, description="how far samples may arrive out of order")
     max_missing: float = Field(0.10, ge=0, lt=1, description="share of a window that may be interpolated")
+    park_after_s: float = Field(
+        60.0, ge=20, le=3600, description="a window open for longer than this is parked, out of memory"
+    )
+    max_patients: int = Field(20_000, ge=1, description="patients that one shard takes; more are refused")
 
 
 class IngestSettings(Section):
