@@ -28,6 +28,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("ingest run", "services.ingest.run", "stream the ward of a scenario file into Redis"),
     Command("model", "selfmis.model", "check a model folder and print what it is"),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
+    Command("bench docs", "benchmarks.docs", "render docs/benchmarks.md, measuring anew if wanted"),
     Command("bench encoder", "benchmarks.encoder", "size and speed of the encoders"),
     Command("bench ingest", "benchmarks.ingest", "how many patients one ingest process streams, at what cost"),
     Command("bench quality", "benchmarks.quality", "how well the quality gate tells noise from ECG"),
