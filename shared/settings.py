@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -125,6 +125,26 @@ class EngineSettings(Section):
     )
 
 
+class MonitorSettings(Section):
+    """Who owns which shard, and how much of what was committed is kept. Limits are per shard."""
+
+    lease_s: float = Field(
+        5.0, ge=0.2, le=300, description="a shard whose owner was silent this long may be taken over"
+    )
+    heartbeat_s: Positive = Field(1.0, description="how often a replica says that it lives; below lease_s")
+    alerts_keep_s: Positive = Field(7 * 86400.0, description="alerts are kept about this long")
+    alerts_max: int = Field(1000, ge=1, description="and at most about this many of a shard")
+    audit_max: int = Field(10_000, ge=1, description="audit entries kept of a shard")
+    dead_letters_max: int = Field(200, ge=1, description="unusable entries kept of a shard")
+
+    @field_validator("heartbeat_s")
+    @classmethod
+    def _within_a_lease(cls, heartbeat_s: float, info: ValidationInfo) -> float:
+        if heartbeat_s > info.data.get("lease_s", heartbeat_s * 2) / 2:
+            raise ValueError("must be at most half of monitor.lease_s, or live replicas pass for dead")
+        return heartbeat_s
+
+
 class Settings(BaseSettings):
     """All settings. Build it with `load`, which knows the sources and words the errors."""
 
@@ -136,6 +156,7 @@ class Settings(BaseSettings):
     window: WindowSettings = WindowSettings()
     ingest: IngestSettings = IngestSettings()
     engine: EngineSettings = EngineSettings()
+    monitor: MonitorSettings = MonitorSettings()
 
     @classmethod
     def settings_customise_sources(
