@@ -65,6 +65,8 @@ def main(argv: Sequence[str]) -> int:
     laps = [costs[i : i + 5] for i in range(10, len(costs) - 4, 5)]
     best = min(laps, key=lambda lap: sum(s for s, _, _ in lap) / sum(f for _, _, f in lap))
     seconds, windows, frames = (sum(column) for column in zip(*best, strict=True))
+    if not windows:
+        raise SelfmisError("bench windows: no window closed, too many frames were lost: lower --loss")
     figures = {
         "us_per_window": seconds / windows * 1e6,
         "frames_per_s": frames / seconds,

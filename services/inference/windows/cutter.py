@@ -256,11 +256,9 @@ class Cutter:
         parked = Parked.unpack(raw)
         if parked.session != mark.session:
             raise ParkedError("parked samples and mark of a patient are of different sessions")
-        if parked.end <= p.next_sample[row]:  # a changed stride has left them behind
-            self._ward.parking[name] = None
-            return
         self._ward.parked[row] = raw
-        p.parked_end[row] = p.high_water[row] = parked.end
+        p.parked_end[row] = parked.end
+        p.high_water[row] = high = max(parked.end, int(p.next_sample[row]))  # a changed stride may skip some
         p.scale[row] = parked.scale
-        p.opened[row] = geometry.begun(parked.end)
+        p.opened[row] = geometry.begun(high)
         p.next_open[row] = geometry.start(int(p.opened[row]))

@@ -47,6 +47,12 @@ def test_without_an_open_window_nothing_older_is_needed() -> None:
     assert step(Cutter(rules), [("7-3", [second(0, seconds=10)])]).rewind == "7-4"
 
 
+def test_that_holds_in_a_long_session_too() -> None:
+    cutter = Cutter(Rules(stride_us=10_000_000))
+    steps = [step(cutter, [(at(i), [second(i)])]) for i in range(120)]
+    assert [done.rewind for done in steps[9::10]] == [at(i).replace("-0", "-1") for i in range(9, 120, 10)]
+
+
 def test_the_entry_that_opened_the_next_window_is_needed_not_the_one_that_closed_the_last() -> None:
     log = [(at(i), [second(i)]) for i in range(11)]
     assert step(Cutter(RULES), log).rewind == at(5)
@@ -145,11 +151,10 @@ def test_parked_samples_serve_windows_of_a_changed_stride() -> None:
 
 def test_parked_samples_that_a_changed_stride_leaves_behind_are_dropped() -> None:
     store = Store()
-    dense = Cutter(Rules(stride_us=500_000))
-    store.commit(step(dense, [(at(0), [second(0, seconds=10)]), (at(90), [])]))
+    store.commit(step(Cutter(Rules(stride_us=9_700_000)), [(at(0), [second(0, seconds=10)]), (at(90), [])]))
     assert set(store.parked) == {b"p"}
-    done = step(store.cutter(Rules(stride_us=10_000_000)), [(at(91), [second(10, seconds=10)])])
-    assert [(w.window, w.outcome) for w in expanded(done.cut)[b"p"]] == [(1, Outcome.COMPLETE)]
+    done = step(store.cutter(Rules(stride_us=8_000_000)), [(at(91), [second(10, seconds=16)])])
+    assert [(w.window, w.outcome) for w in expanded(done.cut)[b"p"]] == [(2, Outcome.COMPLETE)]
     assert done.parked == {b"p": None}
 
 
@@ -158,8 +163,9 @@ def test_an_entry_that_was_refused_under_other_rules_stays_refused_when_read_aga
     other = [Frame(name, (1,) * 600, lead="II", session=2) for name in (b"p", b"r")]
     log = [(at(0), [second(0)]), (at(1), other)]
     store.commit(step(Cutter(RULES), log))
-    done = step(store.cutter(Rules(lead=1)), log)
-    assert (len(done.cut), done.marks, done.facts) == (0, {}, {})
+    cutter = store.cutter(Rules(lead=1))
+    done = step(cutter, log)
+    assert (len(done.cut), done.marks, done.facts, len(cutter)) == (0, {}, {}, 1)
 
 
 def test_a_shorter_lateness_closes_what_it_would_have_closed() -> None:

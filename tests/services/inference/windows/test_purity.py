@@ -51,7 +51,7 @@ def test_crashes_at_any_time_lose_no_window_repeat_none_and_count_every_fact_onc
 
 @pytest.mark.full
 @given(logs(seconds=120, patients=6), RULES)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_long_logs_hold_the_same(world: World, rules: Rules) -> None:
     check_steps(world, rules)
     check_crashes(world, rules)
@@ -94,8 +94,8 @@ def key(entry: str) -> tuple[int, int]:
     return int(milliseconds), int(sequence)
 
 
-@given(logs(seconds=30), RULES)
-@settings(max_examples=30, deadline=None)
+@given(logs(seconds=90, patients=2), RULES)
+@settings(max_examples=20, deadline=None)
 def test_the_rewind_id_is_exactly_the_oldest_entry_that_an_open_window_needs(world: World, rules: Rules) -> None:
     _, log = world
     rules = replace(rules, park_after_ms=10**9)
