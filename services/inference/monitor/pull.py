@@ -1,0 +1,198 @@
+"""The pull loop of one replica: own shards, read, place, score, judge, commit; and reload when memory is in doubt.
+
+One thread walks it. Redis is reached through three doors only: `Tenures` (who owns what), `ShardReader` (what
+came) and `ShardStore` (what lasts). Everything between is a function of what was read, so a loop that dies at
+any point leaves nothing behind but what the next owner finds in Redis.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from redis.exceptions import RedisError
+
+from services.inference.commit.facts import Retention
+from services.inference.commit.link import Link
+from services.inference.commit.reader import Pulled, ShardReader
+from services.inference.commit.store import TRANSIENT, Holding, Outcome, ShardStore
+from services.inference.engine import Engine, score
+from services.inference.monitor.shard import Placed, Shard, ShardRules
+from services.inference.ownership.tenure import Tenures
+from shared.connection import connect
+from shared.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# A read waits this long for the first entry: short, so that a turn of the tenures comes in time.
+BLOCK_MS = 200
+LONGEST_PAUSE_S = 2.0
+
+
+@dataclass(slots=True)
+class Stage:
+    """Where the time of a loop went, in seconds of the clock, summed."""
+
+    read: float = 0.0
+    place: float = 0.0
+    score: float = 0.0
+    judge: float = 0.0
+    commit: float = 0.0
+
+
+@dataclass(slots=True)
+class Pulse:
+    """What a replica can say of itself; about this process, not about what is committed."""
+
+    beat_s: float = 0.0
+    steps: int = 0
+    windows: int = 0
+    batches: list[int] = field(default_factory=list)
+    latencies_s: list[float] = field(default_factory=list)
+    shards: int = 0
+    reloads: int = 0
+    stage: Stage = field(default_factory=Stage)
+
+
+class PullLoop:
+    """One replica's loop; `run` in a thread, `stop` from any. Makes its own connections, closes them at the end."""
+
+    def __init__(
+        self,
+        url: str,
+        settings: Settings,
+        replica: str,
+        engine: Engine,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.pulse = Pulse(beat_s=clock())
+        self.engine = engine
+        self.rules = ShardRules.of(settings)
+        self._settings = settings.monitor
+        self._clock, self._wall = clock, wall
+        self._stop = threading.Event()
+        timeout_s = settings.redis.timeout_s
+        self._link = Link(url, timeout_s=timeout_s)
+        self._reading = connect(url, timeout_s=timeout_s)
+        self._tenures = Tenures(
+            self._link,
+            replica,
+            settings.stream.shards,
+            lease_s=self._settings.lease_s,
+            beat_s=self._settings.heartbeat_s,
+            clock=clock,
+        )
+        lease_ms = round(self._settings.lease_s * 1000)
+        self._store = ShardStore(self._link, lease_ms=lease_ms, retention=Retention.of(self._settings))
+        self._reader = ShardReader(self._reading)
+        self._shards: dict[int, Shard] = {}
+
+    def stop(self) -> None:
+        """Finish the step under way, give back all leases, end."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Until `stop`. Waits out a Redis that is away; raises what is a fault of ours."""
+        pause_s = 0.05
+        try:
+            while not self._stop.is_set():
+                begun = self._clock()
+                try:
+                    self.turn()
+                    pause_s = 0.05
+                except TRANSIENT as error:
+                    log.warning("Redis does not answer (%s); trying again", " ".join(str(error).split()))
+                    self._stop.wait(pause_s)
+                    pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                self.pulse.beat_s = self._clock()
+                # Fewer, larger steps cost less; what comes meanwhile waits in Redis.
+                self._stop.wait(max(0.0, self._settings.pace_s - (self._clock() - begun)))
+        finally:
+            self._leave()
+
+    def turn(self) -> None:
+        """One walk: tenures, read, score, commit. Raises what redis-py raises; then the next turn goes on."""
+        self._resolve()
+        turn = self._tenures.turn()
+        for shard in turn.lost:
+            self._forget(shard)
+        for holding in turn.load:
+            self._load(holding)
+        self._step()
+        for holding in turn.leave:
+            self._tenures.release(holding.shard)
+            self._forget(holding.shard)
+        self.pulse.shards = len(self._shards)
+
+    def _resolve(self) -> None:
+        """Find out about commits that got no answer, before anything is computed on top of them."""
+        for holding in tuple(self._tenures.held.values()):
+            if holding.doubt is not None:
+                self._settle(holding, self._store.resolve(holding))
+
+    def _load(self, holding: Holding) -> None:
+        snapshot = self._store.load(holding)
+        if snapshot is None:
+            self._tenures.drop(holding.shard)
+            self._forget(holding.shard)
+            return
+        self.pulse.reloads += 1
+        self._shards[holding.shard] = Shard(holding.shard, self.rules, snapshot, self.engine.version)
+        self._reader.follow(holding.shard, snapshot.position)
+
+    def _step(self) -> None:
+        stage, clock = self.pulse.stage, self._clock
+        at = clock()
+        pulled = [each for each in self._reader.read(BLOCK_MS) if each.shard in self._shards]
+        at, stage.read = clock(), stage.read + clock() - at
+        placed = [self._shards[each.shard].place(each) for each in pulled]
+        at, stage.place = clock(), stage.place + clock() - at
+        scores = score([each.step.cut for each in placed], self.engine)
+        at, stage.score = clock(), stage.score + clock() - at
+        for each, scored in zip(placed, scores, strict=True):
+            begun = clock()
+            facts = self._shards[each.shard].conclude(each, scored)
+            judged = clock()
+            stage.judge += judged - begun
+            self._commit(each, self._store.commit(self._tenures.held[each.shard], facts, now_s=judged))
+            stage.commit += clock() - judged
+        self._note(pulled, placed)
+
+    def _commit(self, placed: Placed, outcome: Outcome) -> None:
+        self._settle(self._tenures.held[placed.shard], outcome)
+        if outcome is Outcome.APPLIED:
+            now = self._wall()
+            ends = placed.step.cut.windows["end_us"]
+            if len(ends):
+                self.pulse.latencies_s.extend((now - ends / 1e6).tolist())
+
+    def _settle(self, holding: Holding, outcome: Outcome) -> None:
+        """Memory is kept only if it is what Redis holds."""
+        if outcome is Outcome.APPLIED:
+            return
+        self._forget(holding.shard)
+        if outcome is Outcome.LOST:
+            self._tenures.drop(holding.shard)
+
+    def _forget(self, shard: int) -> None:
+        self._shards.pop(shard, None)
+        self._reader.forget(shard)
+
+    def _note(self, pulled: list[Pulled], placed: list[Placed]) -> None:
+        self.pulse.steps += bool(pulled)
+        windows = sum(len(each.step.cut.windows) for each in placed)
+        self.pulse.windows += windows
+        if windows:
+            self.pulse.batches.append(windows)
+
+    def _leave(self) -> None:
+        """Give back what is held, as far as Redis answers; the rest runs out by itself."""
+        try:
+            self._tenures.close()
+        except RedisError as error:
+            log.warning("leases are not given back, they run out: %s", error)
+        self._reading.close()
+        self._link.close()
