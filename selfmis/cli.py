@@ -27,6 +27,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("ingest replay", "services.ingest.replay", "stream recordings into Redis: WFDB, CSV, NumPy"),
     Command("ingest run", "services.ingest.run", "stream the ward of a scenario file into Redis"),
     Command("model", "selfmis.model", "check a model folder and print what it is"),
+    Command(
+        "ingest gateway", "services.ingest.gateway.command", "take frames from devices over HTTP and WebSocket"
+    ),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
     Command("bench docs", "benchmarks.docs", "render docs/benchmarks.md, measuring anew if wanted"),
     Command("bench encoder", "benchmarks.encoder", "size and speed of the encoders"),

@@ -10,7 +10,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -110,9 +110,7 @@ class Sender:
 
     def offer(self, parcel: Parcel, due_s: float) -> Ticket:
         """Take frames to send. Blocks while the buffer is full, or drops the oldest, as settings say."""
-        ticket = Ticket(due_s, len(parcel))
-        batches = [Batch(shard, data, frames, ticket) for shard, data, frames in parcel.encoded(self._entry_bytes)]
-        size = sum(len(batch.data) for batch in batches)
+        ticket, batches, size = self._batches([parcel], due_s)
         with self._changed:
             while self._outbox.over(size) and not self._refusing:
                 if self._settings.when_full == "drop_oldest":
@@ -121,10 +119,26 @@ class Sender:
                     self._changed.wait()
             if self._refusing:
                 raise SenderClosed("the sender is closed: no more frames are taken")
-            for batch in batches:
-                self._outbox.put(batch)
-            self._changed.notify_all()
+            self._put(batches)
         return ticket
+
+    def try_offer(self, parcels: Sequence[Parcel], due_s: float) -> Ticket | None:
+        """Take frames to send, all or none, without waiting or dropping: None if the buffer has no room."""
+        ticket, batches, size = self._batches(parcels, due_s)
+        with self._changed:
+            if self._closing:
+                raise SenderClosed("the sender is closed: no more frames are taken")
+            if self._outbox.over(size):
+                return None
+            self._put(batches)
+        return ticket
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why frames would not leave now: ``closed``, ``redis`` (it fails), ``lag``, ``memory``; or None."""
+        if self._closing:
+            return "closed"
+        return "redis" if self._trouble_since is not None else self.tally.held
 
     @property
     def buffered_bytes(self) -> int:
@@ -157,6 +171,22 @@ class Sender:
             self._thread.join()
         if self._client is not None:
             self._client.close()
+
+    def _batches(self, parcels: Sequence[Parcel], due_s: float) -> tuple[Ticket, list[Batch], int]:
+        """Encoded, under one ticket, and their bytes."""
+        ticket = Ticket(due_s, sum(map(len, parcels)))
+        batches = [
+            Batch(shard, data, frames, ticket)
+            for parcel in parcels
+            for shard, data, frames in parcel.encoded(self._entry_bytes)
+        ]
+        return ticket, batches, sum(len(batch.data) for batch in batches)
+
+    def _put(self, batches: list[Batch]) -> None:
+        """With the lock held."""
+        for batch in batches:
+            self._outbox.put(batch)
+        self._changed.notify_all()
 
     def _run(self) -> None:
         try:
