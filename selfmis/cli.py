@@ -38,6 +38,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench realism", "benchmarks.realism", "simulated against real recordings, wave by wave"),
     Command("bench signal", "benchmarks.signal", "cost of resampling, band-pass and quality gate"),
     Command("bench windows", "benchmarks.windows", "cost of cutting windows"),
+    Command("bench gateway", "benchmarks.gateway", "requests and frames a second through one gateway"),
 )
 
 _HELP = ("-h", "--help", "help")

@@ -151,7 +151,7 @@ class GatewaySettings(Section):
     host: str = Field("127.0.0.1", description="address of the gateway; any but loopback needs a token")
     port: int = Field(8787, ge=0, le=65535, description="port of the gateway; 0 for any free one")
     token: SecretStr | None = Field(
-        None, min_length=16, description="bearer token that every sender must show, 16 characters or more"
+        None, description="bearer token that every sender must show, 16 characters or more"
     )
     max_body_bytes: int = Field(
         1 << 20, ge=1024, le=1 << 26, description="largest request body or WebSocket message"
@@ -171,9 +171,11 @@ class GatewaySettings(Section):
     @field_validator("token")
     @classmethod
     def _fits_a_header(cls, token: SecretStr | None) -> SecretStr | None:
-        text = token.get_secret_value() if token is not None else ""
-        if not all("!" <= character <= "~" for character in text):
-            raise ValueError("must be visible ASCII characters, without spaces")
+        if token is None:
+            return None
+        text = token.get_secret_value()
+        if len(text) < 16 or not all("!" <= character <= "~" for character in text):
+            raise ValueError("must be at least 16 visible ASCII characters, without spaces")
         return token
 
 

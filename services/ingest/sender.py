@@ -101,6 +101,7 @@ class Sender:
         self._said = 0.0
         self._backoff_s = FIRST_BACKOFF_S
         self._client: Client | None = None
+        self._dice = random.Random()
         self._thread = threading.Thread(target=self._run, name="ingest-sender", daemon=True)
 
     def start(self) -> None:
@@ -271,7 +272,7 @@ class Sender:
         except SelfmisError as error:
             log.error("nothing can be trimmed: %s", error)
             done = None
-        self._next_upkeep = self._clock() + self._settings.upkeep_s * random.uniform(0.8, 1.2)
+        self._next_upkeep = self._clock() + self._settings.upkeep_s * self._dice.uniform(0.8, 1.2)
         if done is None:
             return
         self._well()
@@ -316,7 +317,7 @@ class Sender:
             waiting = self._outbox.buffered_bytes
             log.warning("Redis %s; %.1f MB of frames wait, trying again", what, waiting / 1e6)
         with self._changed:
-            self._changed.wait_for(lambda: self._closing, self._backoff_s * random.uniform(0.5, 1.0))
+            self._changed.wait_for(lambda: self._closing, self._backoff_s * self._dice.uniform(0.5, 1.0))
         self._backoff_s = min(2 * self._backoff_s, LONGEST_BACKOFF_S)
 
     def _well(self) -> None:

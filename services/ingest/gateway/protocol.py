@@ -10,6 +10,7 @@ from asyncio import TimerHandle
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
 # The WebSocket library takes lines of 8 KiB and 128 headers; with these it never meets more.
 MAX_HEADER_BYTES, MAX_HEADERS = 8000, 100
@@ -78,6 +79,11 @@ class BoundedHttp(HttpToolsProtocol):
         # The WebSocket library fails on any other method with an assertion.
         return bool(self.parser.get_method() == b"GET" and super()._should_upgrade())
 
+    def _unsupported_upgrade_warning(self) -> None:
+        # The parser reads nothing after a request that asked for another protocol.
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+
     def _count(self, size: int) -> None:
         self._header_bytes += size
         if self._header_bytes > MAX_HEADER_BYTES or len(self.headers) >= MAX_HEADERS:
@@ -94,11 +100,34 @@ class BoundedHttp(HttpToolsProtocol):
 
 
 class SteadyWebSocket(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol, which fails with an assertion when the handshake itself is malformed."""
+    """uvicorn's WebSocket protocol, which waits for a handshake forever and fails by assertion on a bad one."""
+
+    handshake_timeout_s = 10.0
+    _timer: TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._timer = self.loop.call_later(self.handshake_timeout_s, self._refuse, 408)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        super().connection_lost(exc)
+
+    def handle_connect(self, event: Request) -> None:
+        self._disarm()
+        super().handle_connect(event)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def handle_parser_exception(self) -> None:
         if self.conn.close_sent is None:
-            self.transport.write(_plain_answer(400, "websocket", "this is no WebSocket handshake"))
-            self.transport.close()
+            self._refuse(400)
             return
         super().handle_parser_exception()
+
+    def _refuse(self, status: int) -> None:
+        self.transport.write(_plain_answer(status, "websocket", "this is no WebSocket handshake"))
+        self.transport.close()

@@ -118,10 +118,13 @@ def _config(gateway: Gateway) -> uvicorn.Config:
     class Bounded(BoundedHttp):
         header_timeout_s = settings.body_timeout_s
 
+    class Steady(SteadyWebSocket):
+        handshake_timeout_s = settings.body_timeout_s
+
     return uvicorn.Config(
         create_app(gateway),
         http=Bounded,
-        ws=SteadyWebSocket,
+        ws=Steady,
         ws_max_size=settings.max_body_bytes,
         ws_ping_interval=PING_S,
         ws_ping_timeout=PING_S,

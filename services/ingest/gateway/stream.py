@@ -21,7 +21,7 @@ STOPPING, IDLE = 1012, 4408
 _Pending = asyncio.Queue["Admitted | Refusal | None"]
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Stream:
     """One connection. ``count`` is told the status of every answer."""
 
