@@ -95,6 +95,8 @@ async def _listen(
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
+    if serving.done():  # it failed, and its task says why
+        await serving
     started(_url(listening))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
