@@ -127,7 +127,7 @@ class Sender:
         """Take frames to send, all or none, without waiting or dropping: None if the buffer has no room."""
         ticket, batches, size = self._batches(parcels, due_s)
         with self._changed:
-            if self._closing:
+            if self._refusing:
                 raise SenderClosed("the sender is closed: no more frames are taken")
             if self._outbox.over(size):
                 return None
@@ -137,7 +137,7 @@ class Sender:
     @property
     def obstacle(self) -> str | None:
         """Why frames would not leave now: ``closed``, ``redis`` (it fails), ``lag``, ``memory``; or None."""
-        if self._closing:
+        if self._refusing:
             return "closed"
         return "redis" if self._trouble_since is not None else self.tally.held
 

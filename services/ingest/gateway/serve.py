@@ -16,7 +16,7 @@ from services.ingest.gateway.protocol import BoundedHttp, SteadyWebSocket
 from services.ingest.gateway.rate import Allowance
 from services.ingest.gateway.routes import Gateway, create_app
 from services.ingest.gateway.starts import SessionStarts
-from services.ingest.metrics import Lateness, SenderCollector
+from services.ingest.metrics import LatenessHistogram, SenderCollector
 from services.ingest.sender import Sender
 from shared.connection import connect, connect_async
 from shared.errors import SelfmisError
@@ -66,7 +66,7 @@ async def _serve(
     with connect(redis_url, timeout_s=settings.redis.timeout_s) as client:
         shards = pin(client, settings.stream.shards).shards
     registry = CollectorRegistry()
-    sender = Sender(redis_url, settings, shards=shards, on_confirm=Lateness(registry).note)
+    sender = Sender(redis_url, settings, shards=shards, on_confirm=LatenessHistogram(registry).note)
     allowance = Allowance(settings.gateway.max_samples_per_s)
     registry.register(SenderCollector(sender, lambda: allowance.patients))
     client_async = await connect_async(redis_url, timeout_s=settings.redis.timeout_s)
