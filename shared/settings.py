@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -145,6 +145,40 @@ class MonitorSettings(Section):
         return heartbeat_s
 
 
+class GatewaySettings(Section):
+    """Where devices hand in frames over HTTP and WebSocket, and how much they may."""
+
+    host: str = Field("127.0.0.1", description="address of the gateway; any but loopback needs a token")
+    port: int = Field(8787, ge=0, le=65535, description="port of the gateway; 0 for any free one")
+    token: SecretStr | None = Field(
+        None, description="bearer token that every sender must show, 16 characters or more"
+    )
+    max_body_bytes: int = Field(
+        1 << 20, ge=1024, le=1 << 26, description="largest request body or WebSocket message"
+    )
+    max_frames: int = Field(2000, ge=1, description="most frames in one request or message")
+    max_samples_per_s: Positive = Field(
+        10_000.0, description="samples of one patient per second, over time; a minute's worth may come at once"
+    )
+    max_clock_skew_s: float = Field(300.0, ge=0, description="how far in the future a session may begin")
+    confirm_timeout_s: Positive = Field(5.0, description="answer 503 if Redis has not confirmed within this time")
+    body_timeout_s: Positive = Field(10.0, description="a request's header, and its body, must arrive within this")
+    idle_timeout_s: Positive = Field(120.0, description="a WebSocket without a message for so long is closed")
+    session_memory_s: float = Field(
+        7 * 86400.0, ge=60, description="how long the start of a silent session is remembered"
+    )
+
+    @field_validator("token")
+    @classmethod
+    def _fits_a_header(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is None:
+            return None
+        text = token.get_secret_value()
+        if len(text) < 16 or not all("!" <= character <= "~" for character in text):
+            raise ValueError("must be at least 16 visible ASCII characters, without spaces")
+        return token
+
+
 class Settings(BaseSettings):
     """All settings. Build it with `load`, which knows the sources and words the errors."""
 
@@ -157,6 +191,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = IngestSettings()
     engine: EngineSettings = EngineSettings()
     monitor: MonitorSettings = MonitorSettings()
+    gateway: GatewaySettings = GatewaySettings()
 
     @classmethod
     def settings_customise_sources(
@@ -255,6 +290,16 @@ def _names() -> list[str]:
     return [f"{section}.{key}" for section, keys in _known().items() for key in keys]
 
 
+def _secrets() -> set[str]:
+    """The settings whose value is never shown, not even a wrong one."""
+    return {
+        f"{section}.{key}"
+        for section, field in Settings.model_fields.items()
+        for key, entry in section_type(field.annotation).model_fields.items()
+        if SecretStr in (entry.annotation, *get_args(entry.annotation))
+    }
+
+
 def _unknown(name: str, where: str, known: Sequence[str]) -> SettingsError:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]}?" if near else "; `selfmis config` lists all settings"
@@ -325,4 +370,5 @@ def _one_line(error: ValidationError, origin: Mapping[str, str]) -> str:
     name = ".".join(str(part) for part in first["loc"][:2])
     message = first["msg"].removeprefix("Value error, ")
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{name} = {shown(str(first['input']))!r} from {origin.get(name, 'default')}: {message}{more}"
+    value = "********" if name in _secrets() else shown(str(first["input"]))
+    return f"{name} = {value!r} from {origin.get(name, 'default')}: {message}{more}"

@@ -101,5 +101,10 @@ def source_key(source: str) -> str:
     return f"source:{{{source}}}"
 
 
+def session_start_key(shard: int, patient: bytes, session: int) -> bytes:
+    """String: when a session began (microseconds), for devices that leave it to the gateway; it expires."""
+    return f"start:{tag(shard)}:{session}:".encode() + patient
+
+
 BATCH_FIELD = b"b"
 ALERT_ID, ALERT_BODY, AUDIT_FIELD = b"id", b"body", b"body"

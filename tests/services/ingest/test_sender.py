@@ -315,6 +315,34 @@ def test_a_closed_sender_takes_nothing_more(redis_url: str) -> None:
         sender.offer(parcel(0), 0.0)
 
 
+def test_an_offer_that_may_not_wait_is_taken_whole_or_not_at_all(own_redis: Restartable, senders: Senders) -> None:
+    sender = senders(own_redis.server.url, "ingest.buffer_mb=1", "ingest.when_full=drop_oldest")
+    own_redis.kill()
+    tickets = [sender.try_offer([parcel(2 * i), parcel(2 * i + 1)], 0.0) for i in range(300)]
+    assert tickets[0] is not None
+    assert tickets[-1] is None
+    assert sender.tally.frames_dropped == 0
+    own_redis.start_again()
+    tickets[0].result(30)
+    assert sender.flush(30)
+    taken = sum(ticket.frames for ticket in tickets if ticket is not None)
+    with connect(own_redis.server.url) as client:
+        assert coverage(client).frames - coverage(client).repeated() == taken
+
+
+def test_a_sender_says_why_frames_would_not_leave(own_redis: Restartable, senders: Senders) -> None:
+    sender = senders(own_redis.server.url)
+    assert sender.obstacle is None
+    own_redis.kill()
+    until(lambda: sender.obstacle == "redis", "Redis is missed")
+    own_redis.start_again()
+    until(lambda: sender.obstacle is None, "Redis is back")
+    sender.close()
+    assert sender.obstacle == "closed"
+    with pytest.raises(SenderClosed):
+        sender.try_offer([parcel(0)], 0.0)
+
+
 def test_closing_frees_a_source_that_waits_for_room(own_redis: Restartable, senders: Senders) -> None:
     sender = senders(own_redis.server.url, "ingest.buffer_mb=1")
     own_redis.kill()
