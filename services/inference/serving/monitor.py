@@ -90,6 +90,6 @@ class Monitor:
     def _run(self) -> None:
         try:
             self._loop.run()
-        except BaseException as error:  # noqa: BLE001 - check_health tells Serve
+        except BaseException as error:
             self._failure = error
             log.exception("the pull loop ends")
