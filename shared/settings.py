@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -35,6 +44,9 @@ OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "SELFMIS_TEST_DATA"})
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[float, Field(gt=0)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+WindowCount = Annotated[int, Field(ge=1, le=32)]
+Seconds = Annotated[float, Field(gt=0, le=1e7)]
 
 
 class SettingsError(SelfmisError):
@@ -180,6 +192,67 @@ class GatewaySettings(Section):
         return token
 
 
+class AlarmSettings(Section):
+    """When an alarm begins, escalates and ends. Probabilities are calibrated any-MI, smoothed over windows."""
+
+    low: Probability = Field(0.5, description="smoothed any-MI that speaks for a low-priority alarm")
+    medium: Probability = Field(0.7, description="the same for medium priority")
+    high: Probability = Field(0.85, description="the same for high priority")
+    off: Probability = Field(0.35, description="smoothed any-MI below which a window speaks against an alarm")
+    smoothing: float = Field(
+        0.4, gt=0, le=1, description="weight of the newest assessable window; 1: no smoothing"
+    )
+    on_windows: WindowCount = Field(3, description="windows that must speak for an alarm …")
+    of_windows: WindowCount = Field(5, description="… of so many last assessable ones")
+    off_windows: WindowCount = Field(4, description="windows in a row that must speak against it to end it")
+    evidence_gap_s: Seconds = Field(
+        60.0, description="after so long without an assessable window, evidence is void"
+    )
+    type_margin: Probability = Field(0.1, description="lead of a type over another below which they are close")
+    type_floor: Probability = Field(0.2, description="an alarm names no type that is less likely than this")
+    escalate_after_s: Seconds = Field(120.0, description="unacknowledged this long, an MI alarm escalates")
+    escalations: int = Field(3, ge=0, le=100, description="how often it does so at most")
+    latch_timeout_s: Seconds | None = Field(
+        None, description="an MI alarm whose condition is gone ends by itself after this; unset: never"
+    )
+    refractory_s: float = Field(
+        120.0, ge=0, le=1e7, description="after its end no new MI alarm of the same level for so long"
+    )
+    technical_windows: WindowCount = Field(3, description="windows without contact (or too poor) that alarm …")
+    technical_of_windows: WindowCount = Field(4, description="… of so many last ones")
+    technical_off_windows: WindowCount = Field(2, description="windows in a row that must be fine again")
+    technical_refractory_s: float = Field(
+        30.0, ge=0, le=1e7, description="the refractory time of technical alarms"
+    )
+    stream_lost_s: Seconds = Field(15.0, description="silence of a patient or a source that alarms")
+    gather_s: float = Field(
+        3.0, ge=0, le=1e7, description="a single patient's silence alarms so much later than a source's"
+    )
+    system_patients: int = Field(3, ge=2, description="fewest patients whose common silence is one system alarm")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "AlarmSettings":
+        if not self.off < self.low <= self.medium <= self.high:
+            raise ValueError("must be off < low <= medium <= high")
+        for prefix in ("", "technical_"):
+            on, of, off = (
+                getattr(self, name)
+                for name in (
+                    f"{prefix}windows" if prefix else "on_windows",
+                    f"{prefix}of_windows",
+                    f"{prefix}off_windows",
+                )
+            )
+            if on > of:
+                raise ValueError(f"{prefix or 'on_'}windows must be at most {prefix}of_windows")
+            # Else the same windows could begin and end an alarm.
+            if off <= of - on:
+                raise ValueError(
+                    f"{prefix}off_windows must be above {of - on}: {prefix}of_windows less those needed"
+                )
+        return self
+
+
 class Settings(BaseSettings):
     """All settings. Build it with `load`, which knows the sources and words the errors."""
 
@@ -193,6 +266,7 @@ class Settings(BaseSettings):
     engine: EngineSettings = EngineSettings()
     monitor: MonitorSettings = MonitorSettings()
     gateway: GatewaySettings = GatewaySettings()
+    alarm: AlarmSettings = AlarmSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -370,6 +444,8 @@ def _one_line(error: ValidationError, origin: Mapping[str, str]) -> str:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"][:2])
     message = first["msg"].removeprefix("Value error, ")
+    if len(first["loc"]) == 1:  # settings that do not fit each other
+        return f"settings of {name}: {message}"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     value = "********" if name in _secrets() else shown(str(first["input"]))
     return f"{name} = {value!r} from {origin.get(name, 'default')}: {message}{more}"

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from services.inference.alarms import Status, unpack
+from services.inference.alarms import Status
+from services.inference.alarms.standing import unpack
 from services.inference.monitor.latest import LATEST
 from shared.connection import Client
 from shared.labels import SCORE_NAMES

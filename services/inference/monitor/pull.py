@@ -8,6 +8,7 @@ any point leaves nothing behind but what the next owner finds in Redis.
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 # A read waits this long for the first entry: short, so that a turn of the tenures comes in time.
 BLOCK_MS = 200
 LONGEST_PAUSE_S = 2.0
+# Of its own speed a replica remembers this many steps and windows.
+KEPT = 100_000
 
 
 @dataclass(slots=True)
@@ -48,15 +51,15 @@ class Pulse:
     beat_s: float = 0.0
     steps: int = 0
     windows: int = 0
-    batches: list[int] = field(default_factory=list)
-    latencies_s: list[float] = field(default_factory=list)
+    batches: deque[int] = field(default_factory=lambda: deque(maxlen=KEPT))
+    latencies_s: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
     shards: int = 0
     reloads: int = 0
     stage: Stage = field(default_factory=Stage)
 
 
 class PullLoop:
-    """One replica's loop; `run` in a thread, `stop` from any. Makes its own connections, closes them at the end."""
+    """One replica's loop; `run` in a thread, `stop` from any. Has connections of its own and closes them."""
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class PullLoop:
         self.pulse = Pulse(beat_s=clock())
         self.engine = engine
         self.rules = ShardRules.of(settings)
+        self._next: tuple[ShardRules, Engine] | None = None
         self._settings = settings.monitor
         self._clock, self._wall = clock, wall
         self._stop = threading.Event()
@@ -89,6 +93,10 @@ class PullLoop:
         self._store = ShardStore(self._link, lease_ms=lease_ms, retention=Retention.of(self._settings))
         self._reader = ShardReader(self._reading)
         self._shards: dict[int, Shard] = {}
+
+    def reconfigure(self, rules: ShardRules, engine: Engine | None = None) -> None:
+        """Other alarm rules, and another model if given, from the next step on."""
+        self._next = (rules, engine or self.engine)
 
     def stop(self) -> None:
         """Finish the step under way, give back all leases, end."""
@@ -115,6 +123,7 @@ class PullLoop:
 
     def turn(self) -> None:
         """One walk: tenures, read, score, commit. Raises what redis-py raises; then the next turn goes on."""
+        self._adopt()
         self._resolve()
         turn = self._tenures.turn()
         for shard in turn.lost:
@@ -126,6 +135,14 @@ class PullLoop:
             self._tenures.release(holding.shard)
             self._forget(holding.shard)
         self.pulse.shards = len(self._shards)
+
+    def _adopt(self) -> None:
+        """Between steps, so that a window is judged by one model and one set of rules only."""
+        if self._next is None:
+            return
+        (self.rules, self.engine), self._next = self._next, None
+        for shard in self._shards.values():
+            shard.reconfigure(self.rules)
 
     def _resolve(self) -> None:
         """Find out about commits that got no answer, before anything is computed on top of them."""
@@ -140,7 +157,7 @@ class PullLoop:
             self._forget(holding.shard)
             return
         self.pulse.reloads += 1
-        self._shards[holding.shard] = Shard(holding.shard, self.rules, snapshot, self.engine.version)
+        self._shards[holding.shard] = Shard(holding.shard, self.rules, snapshot)
         self._reader.follow(holding.shard, snapshot.position)
 
     def _step(self) -> None:
@@ -154,7 +171,7 @@ class PullLoop:
         at, stage.score = clock(), stage.score + clock() - at
         for each, scored in zip(placed, scores, strict=True):
             begun = clock()
-            facts = self._shards[each.shard].conclude(each, scored)
+            facts = self._shards[each.shard].conclude(each, scored, self.engine.version)
             judged = clock()
             stage.judge += judged - begun
             self._commit(each, self._store.commit(self._tenures.held[each.shard], facts, now_s=judged))
@@ -170,8 +187,8 @@ class PullLoop:
                 self.pulse.latencies_s.extend((now - ends / 1e6).tolist())
 
     def _settle(self, holding: Holding, outcome: Outcome) -> None:
-        """Memory is kept only if it is what Redis holds."""
-        if outcome is Outcome.APPLIED:
+        """Memory is kept only if it is what Redis holds, or until that is known (`_resolve` comes first)."""
+        if outcome in {Outcome.APPLIED, Outcome.UNKNOWN}:
             return
         self._forget(holding.shard)
         if outcome is Outcome.LOST:

@@ -58,10 +58,9 @@ class Placed:
 class Shard:
     """What an owner knows of its shard. Not thread-safe."""
 
-    def __init__(self, number: int, rules: ShardRules, snapshot: Snapshot, model: str) -> None:
+    def __init__(self, number: int, rules: ShardRules, snapshot: Snapshot) -> None:
         self._number = number
         self._rules = rules
-        self._model = model
         marks, states, parked = (snapshot.patients[kind] for kind in (Kind.MARK, Kind.STATE, Kind.PARKED))
         self._command = snapshot.position.command
         self._cutter = Cutter(
@@ -95,11 +94,11 @@ class Shard:
                 dead.append(DeadLetter(reason, step.offset, headers.tobytes()))
         return Placed(self._number, pulled, step, tuple(dead))
 
-    def conclude(self, placed: Placed, scored: Scored) -> Facts:
-        """Judge the scored windows and apply commands: everything that one commit makes last."""
+    def conclude(self, placed: Placed, scored: Scored, model: str) -> Facts:
+        """Judge the windows that ``model`` scored and apply commands: everything that one commit makes last."""
         step = placed.step
         windows = step.cut.windows
-        said = self._alarms.apply(_evidence(windows, scored), self._model)
+        said = self._alarms.apply(_evidence(windows, scored), model)
         rows = {
             (bytes(w["patient"]), int(w["session"]), int(w["window"])): i for i, w in enumerate(windows)
         } if said else {}  # fmt: skip
@@ -107,7 +106,7 @@ class Shard:
         audit: list[bytes] = []
         counters: Counter[str] = Counter()
         for command in placed.pulled.commands:
-            outcome = self._obey(command.id, command.fields, alerts, audit)
+            outcome = self._obey(command.id, command.fields, model, alerts, audit)
             counters[f"commands|{outcome}"] += 1
             self._command = command.id
         counters.update(windows_counted(windows, scored))
@@ -140,13 +139,15 @@ class Shard:
         except FrameError as error:
             return [], DeadLetter(error.reason, entry, data)
 
-    def _obey(self, entry: str, fields: Mapping[str, str], alerts: list[Alert], audit: list[bytes]) -> str:
+    def _obey(
+        self, entry: str, fields: Mapping[str, str], model: str, alerts: list[Alert], audit: list[bytes]
+    ) -> str:
         try:
             command = Command.from_json(entry, fields.get(COMMAND_FIELD, "").encode())
         except CommandError as error:
             audit.append(_audited(entry, {}, "malformed", str(error)))
             return "malformed"
-        applied = self._alarms.command(command, self._model)
+        applied = self._alarms.command(command, model)
         alerts += [Alert(alert.id, alert.to_json()) for alert in applied.alerts]
         audit.append(_audited(entry, json.loads(command.to_json()), applied.outcome.value, ""))
         return applied.outcome.value

@@ -1,10 +1,9 @@
-"""The `Api` deployment: the HTTP application behind Serve's proxy. Stateless; any replica answers."""
+"""The `Api` replica: the HTTP application behind Serve's proxy. Stateless; any replica answers."""
 
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from services.inference.api.app import make_app
@@ -14,12 +13,12 @@ from shared.errors import SelfmisError
 from shared.settings import load as load_settings
 
 
-@serve.deployment(name="Api", ray_actor_options={"num_cpus": 0})
-@serve.ingress()
 class Api:
     """One replica. Holds the monitor's handle only so that Serve deploys both as one application."""
 
-    def __init__(self, url: str | None, model: str, overrides: Sequence[str], monitor: DeploymentHandle) -> None:
+    def __init__(
+        self, url: str | None, model: str, overrides: Sequence[str], monitor: DeploymentHandle[Any]
+    ) -> None:
         self._monitor = monitor
         self._model = model
         self._settings = load_settings(overrides=overrides).settings

@@ -1,4 +1,4 @@
-"""The `Monitor` deployment: one pull loop in a thread, kept alive, reconfigured and released by Ray Serve.
+"""The `Monitor` replica: one pull loop in a thread, kept alive, reconfigured and released by Ray Serve.
 
 Nobody calls a replica; it pulls. So Serve's part is to keep so many of them running: a replica whose loop is
 dead or stuck fails its health check and is replaced, one that is asked to leave finishes its step and gives its
@@ -32,14 +32,6 @@ class LoopDead(SelfmisError):
     """The pull loop of this replica has ended or hangs."""
 
 
-@serve.deployment(
-    name="Monitor",
-    health_check_period_s=1,
-    health_check_timeout_s=10,
-    graceful_shutdown_wait_loop_s=0.1,
-    graceful_shutdown_timeout_s=STOP_S + 5,
-    ray_actor_options={"num_cpus": 1},
-)
 class Monitor:
     """One replica. ``overrides``: settings as ``section.key=value``; others come from the process' environment."""
 
@@ -58,14 +50,14 @@ class Monitor:
         self._thread.start()
 
     def reconfigure(self, config: Mapping[str, Any]) -> None:
-        """``user_config``: ``alarm`` rules, and ``model`` (a folder): in force from the next step, without a restart."""
+        """``user_config``: ``alarm`` rules and ``model`` (a folder), in force from the next step on."""
         extra = [f"alarm.{key}={value}" for key, value in (config.get("alarm") or {}).items()]
         settings = load_settings(overrides=[*self._overrides, *extra]).settings
-        self._loop.rules = ShardRules.of(settings)
-        model = config.get("model")
-        if model and model != self._model:
-            self._loop.engine = open_engine(load_model(model, expect_lead=settings.window.lead), settings.engine)
+        model, engine = config.get("model") or self._model, None
+        if model != self._model:
+            engine = open_engine(load_model(model, expect_lead=settings.window.lead), settings.engine)
             self._model = model
+        self._loop.reconfigure(ShardRules.of(settings), engine)
 
     def check_health(self) -> None:
         """Raises when the loop is dead or hangs; Serve then replaces this replica."""
