@@ -46,6 +46,11 @@ def marks_key(shard: int) -> str:
     return f"mark:{tag(shard)}"
 
 
+def pulse_key(replica: str) -> str:
+    """String with a time limit: what a live replica says of itself, JSON (`services.inference.monitor.pulse`)."""
+    return f"{PREFIX}:pulse:{{{replica}}}"
+
+
 def state_key(shard: int) -> str:
     """Hash: patient -> the owner's memory of that patient, without which it cannot go on (alarms, quality)."""
     return f"state:{tag(shard)}"

@@ -4,7 +4,7 @@ Windows of many patients and shards go through together; the result of each depe
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from services.inference.windows import Cut, Outcome
 from shared.labels import SCORE_NAMES
-from shared.quality import assess, clipped_share
+from shared.quality import Limits, assess, clipped_share
 from shared.signal import WINDOW_SAMPLES, interpolate_missing, missing_share, resample
 
 Array = npt.NDArray[np.float32]
@@ -37,8 +37,12 @@ class Scored:
         return len(self.assessed)
 
 
-def score(cuts: Sequence[Cut], engine: Callable[[Array], Array]) -> list[Scored]:
-    """Scores for the windows of several cuts, in one batch through the model."""
+def score(cuts: Sequence[Cut], engine: Callable[[Array], Array], *, max_missing: float = 0.1) -> list[Scored]:
+    """Scores for the windows of several cuts, in one batch through the model.
+
+    ``max_missing``: the share that windowing lets be missing; the gate lowers the quality for what is
+    missing, but refuses nothing that windowing let pass.
+    """
     offsets = np.concatenate([[0], np.cumsum([len(cut.windows) for cut in cuts])]).astype(np.int64)
     total = int(offsets[-1])
     strips = np.full((total, WINDOW_SAMPLES), np.nan, np.float32)
@@ -57,7 +61,9 @@ def score(cuts: Sequence[Cut], engine: Callable[[Array], Array]) -> list[Scored]
     assessed = np.zeros(total, bool)
     judged = np.flatnonzero(~np.isnan(strips[:, 0]))
     if judged.size:
-        found = assess(strips[judged], missing=missing[judged], clipped=clipped[judged])
+        # A sample more than the share: neither rounding nor a window's odd last sample decides.
+        limits = replace(Limits(), missing=max_missing + 2 / WINDOW_SAMPLES)
+        found = assess(strips[judged], missing=missing[judged], clipped=clipped[judged], limits=limits)
         quality[judged], reasons[judged], assessed[judged] = found.score, found.reasons, found.accept
     probabilities = np.full((total, len(SCORE_NAMES)), np.nan, np.float32)
     asked = np.flatnonzero(assessed)

@@ -8,10 +8,9 @@ any point leaves nothing behind but what the next owner finds in Redis.
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+import numpy as np
 from redis.exceptions import RedisError
 
 from services.inference.commit.facts import Retention
@@ -19,8 +18,10 @@ from services.inference.commit.link import Link
 from services.inference.commit.reader import Pulled, ShardReader
 from services.inference.commit.store import TRANSIENT, Holding, Outcome, ShardStore
 from services.inference.engine import Engine, score
+from services.inference.monitor.pulse import Pulse, tell
 from services.inference.monitor.shard import Placed, Shard, ShardRules
 from services.inference.ownership.tenure import Tenures
+from services.inference.windows import Outcome as WindowOutcome
 from shared.connection import connect
 from shared.settings import Settings
 
@@ -29,33 +30,7 @@ log = logging.getLogger(__name__)
 # A read waits this long for the first entry: short, so that a turn of the tenures comes in time.
 BLOCK_MS = 200
 LONGEST_PAUSE_S = 2.0
-# Of its own speed a replica remembers this many steps and windows.
-KEPT = 100_000
-
-
-@dataclass(slots=True)
-class Stage:
-    """Where the time of a loop went, in seconds of the clock, summed."""
-
-    read: float = 0.0
-    place: float = 0.0
-    score: float = 0.0
-    judge: float = 0.0
-    commit: float = 0.0
-
-
-@dataclass(slots=True)
-class Pulse:
-    """What a replica can say of itself; about this process, not about what is committed."""
-
-    beat_s: float = 0.0
-    steps: int = 0
-    windows: int = 0
-    batches: deque[int] = field(default_factory=lambda: deque(maxlen=KEPT))
-    latencies_s: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
-    shards: int = 0
-    reloads: int = 0
-    stage: Stage = field(default_factory=Stage)
+TELL_EVERY_S = 1.0
 
 
 class PullLoop:
@@ -76,8 +51,11 @@ class PullLoop:
         self.rules = ShardRules.of(settings)
         self._next: tuple[ShardRules, Engine] | None = None
         self._settings = settings.monitor
+        self._max_missing = settings.window.max_missing
         self._clock, self._wall = clock, wall
         self._stop = threading.Event()
+        self._replica = replica
+        self._next_tell = clock()
         timeout_s = settings.redis.timeout_s
         self._link = Link(url, timeout_s=timeout_s)
         self._reading = connect(url, timeout_s=timeout_s)
@@ -135,6 +113,10 @@ class PullLoop:
             self._tenures.release(holding.shard)
             self._forget(holding.shard)
         self.pulse.shards = len(self._shards)
+        if self._clock() >= self._next_tell:
+            self._next_tell = self._clock() + TELL_EVERY_S
+            self.pulse.patients = sum(len(shard) for shard in self._shards.values())
+            tell(self._reading, self._replica, self.pulse)
 
     def _adopt(self) -> None:
         """Between steps, so that a window is judged by one model and one set of rules only."""
@@ -167,7 +149,7 @@ class PullLoop:
         at, stage.read = clock(), stage.read + clock() - at
         placed = [self._shards[each.shard].place(each) for each in pulled]
         at, stage.place = clock(), stage.place + clock() - at
-        scores = score([each.step.cut for each in placed], self.engine)
+        scores = score([each.step.cut for each in placed], self.engine, max_missing=self._max_missing)
         at, stage.score = clock(), stage.score + clock() - at
         for each, scored in zip(placed, scores, strict=True):
             begun = clock()
@@ -181,10 +163,10 @@ class PullLoop:
     def _commit(self, placed: Placed, outcome: Outcome) -> None:
         self._settle(self._tenures.held[placed.shard], outcome)
         if outcome is Outcome.APPLIED:
-            now = self._wall()
-            ends = placed.step.cut.windows["end_us"]
-            if len(ends):
-                self.pulse.latencies_s.extend((now - ends / 1e6).tolist())
+            windows = placed.step.cut.windows
+            # A window with gaps waited for its samples, as it should; that says nothing about our speed.
+            ends = windows["end_us"][windows["outcome"] == WindowOutcome.COMPLETE]
+            self.pulse.latency.add(self._wall() - ends / 1e6)
 
     def _settle(self, holding: Holding, outcome: Outcome) -> None:
         """Memory is kept only if it is what Redis holds, or until that is known (`_resolve` comes first)."""
@@ -203,7 +185,7 @@ class PullLoop:
         windows = sum(len(each.step.cut.windows) for each in placed)
         self.pulse.windows += windows
         if windows:
-            self.pulse.batches.append(windows)
+            self.pulse.batch.add(np.array([windows]))
 
     def _leave(self) -> None:
         """Give back what is held, as far as Redis answers; the rest runs out by itself."""

@@ -73,6 +73,15 @@ def test_a_small_gap_is_bridged(engine: Engine) -> None:
     assert np.isfinite(found.strips).all()
 
 
+def test_a_window_that_lacks_exactly_what_it_may_is_not_refused_for_it(engine: Engine) -> None:
+    gapped = signal(250, 1)
+    gapped[1000:1250] = np.nan
+    (found,) = score([cut([(250, gapped)])], engine, max_missing=0.1)
+    assert not found.reasons[0] & Reason.MISSING
+    (without,) = score([cut([(250, signal(250, 1))])], engine, max_missing=0.1)
+    assert found.quality[0] < without.quality[0]
+
+
 def test_a_window_scores_the_same_whoever_is_beside_it(engine: Engine) -> None:
     windows = [(rate, signal(rate, i)) for i, rate in enumerate((100, 250, 130, 250, 100, 512))]
     windows[3][1][50:150] = np.nan
