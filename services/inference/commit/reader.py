@@ -87,16 +87,19 @@ class ShardReader:
         for cursors in (self._entries, self._commands, self._committed):
             cursors.pop(shard, None)
 
-    def read(self, block_ms: int) -> list[Pulled]:
+    def read(self, block_ms: int, most: int | None = None) -> list[Pulled]:
         """What is there, of every shard that has something; waits up to ``block_ms`` for the first, 0 for none.
 
-        ``block_ms`` must be well below the client's time limit. Raises what redis-py raises; then no
-        cursor has moved.
+        ``block_ms`` must be well below the client's time limit. ``most`` entries of one shard this time, where
+        that is fewer than usual. Raises what redis-py raises; then no cursor has moved.
         """
         if not self._entries:
             self._sleep(block_ms / 1000)
             return []
-        answer = self._polled(block_ms) if isinstance(self._client, RedisCluster) else self._awaited(block_ms)
+        count = self._appetite.count(len(self._entries))
+        count = count if most is None else min(count, most)
+        cluster = isinstance(self._client, RedisCluster)
+        answer = self._polled(block_ms, count) if cluster else self._awaited(block_ms, count)
         if not answer:
             return []
         self._appetite.fed([fields for rows in answer.values() for _, fields in rows])
@@ -135,13 +138,12 @@ class ShardReader:
         streams = {stream_key(shard): cursor for shard, cursor in self._entries.items()}
         return streams | {commands_key(shard): cursor for shard, cursor in self._commands.items()}
 
-    def _awaited(self, block_ms: int) -> dict[str, Any]:
-        count = self._appetite.count(len(self._entries))
+    def _awaited(self, block_ms: int, count: int) -> dict[str, Any]:
         answer: Any = self._client.xread(self._cursors(), count=count, block=block_ms or None)
         return {name.decode(): rows for name, rows in answer or []}
 
-    def _polled(self, block_ms: int) -> dict[str, Any]:
-        count, waited = self._appetite.count(len(self._entries)), 0.0
+    def _polled(self, block_ms: int, count: int) -> dict[str, Any]:
+        waited = 0.0
         while True:
             pipe = self._client.pipeline(transaction=False)
             for name, cursor in self._cursors().items():

@@ -33,6 +33,26 @@ LONGEST_PAUSE_S = 2.0
 TELL_EVERY_S = 1.0
 
 
+class Bite:
+    """How many entries of a shard one step takes: so many that a step stays well within a lease.
+
+    A backlog read at once would take longer than the lease it must be committed under, be lost, and be
+    read again, for ever. Begins small, doubles while steps are quick, halves when they are not.
+    """
+
+    def __init__(self, longest_s: float, *, first: int = 8, most: int = 256) -> None:
+        self.entries = first
+        self._longest_s = longest_s
+        self._most = most
+
+    def took(self, seconds: float, entries: int) -> None:
+        """A step of up to ``entries`` of one shard took so long."""
+        if seconds > self._longest_s:
+            self.entries = max(1, self.entries // 2)
+        elif seconds < self._longest_s / 3 and entries >= self.entries:
+            self.entries = min(self._most, self.entries * 2)
+
+
 class PullLoop:
     """One replica's loop; `run` in a thread, `stop` from any. Has connections of its own and closes them."""
 
@@ -70,6 +90,7 @@ class PullLoop:
         lease_ms = round(self._settings.lease_s * 1000)
         self._store = ShardStore(self._link, lease_ms=lease_ms, retention=Retention.of(self._settings))
         self._reader = ShardReader(self._reading)
+        self._bite = Bite(self._settings.lease_s / 4)
         self._shards: dict[int, Shard] = {}
 
     def reconfigure(self, rules: ShardRules, engine: Engine | None = None) -> None:
@@ -144,21 +165,34 @@ class PullLoop:
 
     def _step(self) -> None:
         stage, clock = self.pulse.stage, self._clock
-        at = clock()
-        pulled = [each for each in self._reader.read(BLOCK_MS) if each.shard in self._shards]
-        at, stage.read = clock(), stage.read + clock() - at
+        begun = clock()
+        pulled = [p for p in self._reader.read(BLOCK_MS, self._bite.entries) if p.shard in self._shards]
+        came = clock()
         placed = [self._shards[each.shard].place(each) for each in pulled]
-        at, stage.place = clock(), stage.place + clock() - at
+        there = clock()
+        self._keep()
         scores = score([each.step.cut for each in placed], self.engine, max_missing=self._max_missing)
-        at, stage.score = clock(), stage.score + clock() - at
+        known = clock()
+        self._keep()
+        stage.read += came - begun
+        stage.place += there - came
+        stage.score += known - there
         for each, scored in zip(placed, scores, strict=True):
-            begun = clock()
+            if each.shard not in self._shards:
+                continue  # lost in the midst of the step: its new owner reads all of this
+            at = clock()
             facts = self._shards[each.shard].conclude(each, scored, self.engine.version)
             judged = clock()
-            stage.judge += judged - begun
             self._commit(each, self._store.commit(self._tenures.held[each.shard], facts, now_s=judged))
+            stage.judge += judged - at
             stage.commit += clock() - judged
+        self._bite.took(clock() - came, max((len(each.entries) for each in pulled), default=0))
         self._note(pulled, placed)
+
+    def _keep(self) -> None:
+        """A long step must not lose its leases while nothing is wrong but its length."""
+        for shard in self._tenures.keep():
+            self._forget(shard)
 
     def _commit(self, placed: Placed, outcome: Outcome) -> None:
         self._settle(self._tenures.held[placed.shard], outcome)

@@ -34,7 +34,7 @@ class Histogram:
         self.sum += float(values.sum())
 
     def quantile(self, share: float) -> float | None:
-        """The upper edge of the bucket that holds this share; None without values, infinite above the last edge."""
+        """The upper edge of the bucket with this share; None without values, infinite above the last edge."""
         total = int(self.counts.sum())
         if not total:
             return None

@@ -67,12 +67,17 @@ class Tenures:
             pin(self._link.client, self._shards)
             self._generation = generation
         self._beat()
-        lost = tuple(shard for shard in sorted(self.held) if not self._kept(self.held[shard]))
-        for shard in lost:
-            self.drop(shard)
+        lost = self.keep()
         load = tuple(h for h in self.held.values() if h.position is None and h.doubt is None)
         leave = tuple(h for shard, h in self.held.items() if shard not in self._mine)
         return Turn(tuple(h for h in load if h.shard in self._mine), leave, lost)
+
+    def keep(self) -> tuple[int, ...]:
+        """Renew what has long not been, in the midst of a long step; the shards that were lost meanwhile."""
+        lost = tuple(shard for shard in sorted(self.held) if not self._kept(self.held[shard]))
+        for shard in lost:
+            self.drop(shard)
+        return lost
 
     def drop(self, shard: int) -> None:
         """Hold it no more without asking Redis: a commit said that it is lost."""
