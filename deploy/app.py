@@ -39,8 +39,12 @@ class Arguments(BaseModel):
         ]
 
 
-def build(arguments: Arguments) -> Application:
-    """The application for ``serve run deploy.app:build model=…`` and ``serve deploy deploy/serve.yaml``."""
+def build(arguments: Arguments, *, replicas: int | None = None) -> Application:
+    """The application for ``serve run deploy.app:build model=…`` and ``serve deploy deploy/serve.yaml``.
+
+    ``replicas`` of the monitor, where no config file says so.
+    """
     overrides = arguments.overrides()
-    monitor = MONITOR.bind(arguments.redis_url, arguments.model, overrides)
+    deployment = MONITOR if replicas is None else MONITOR.options(num_replicas=replicas)
+    monitor = deployment.bind(arguments.redis_url, arguments.model, overrides)
     return API.bind(arguments.redis_url, arguments.model, overrides, monitor)

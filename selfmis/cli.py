@@ -30,6 +30,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("ingest replay", "services.ingest.replay", "stream recordings into Redis: WFDB, CSV, NumPy"),
     Command("ingest run", "services.ingest.run", "stream the ward of a scenario file into Redis"),
     Command("model", "selfmis.model", "check a model folder and print what it is"),
+    Command("demo", "deploy.demo.command", "a simulated ward on this machine, watched live"),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
     Command("bench docs", "benchmarks.docs", "render docs/benchmarks.md, measuring anew if wanted"),
     Command("bench encoder", "benchmarks.encoder", "size and speed of the encoders"),

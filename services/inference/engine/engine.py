@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from typing import Literal
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from services.inference.engine import runtimes
 from services.inference.engine.runtimes import LADDER, Array, EngineError, Precision, Runtime, RuntimeName
@@ -47,8 +48,11 @@ class Engine:
 def open_engine(model: Model, settings: EngineSettings) -> Engine:
     """The engine the settings ask for; `EngineError` or `ArtefactError`, one line, if it cannot be had.
 
-    Costs a second or two: graphs are compiled, and golden windows are scored alone and in batches.
+    Costs a second or two: graphs are compiled, and golden windows are scored alone and in batches. From then on
+    NumPy's BLAS uses one thread in this process: how many it uses decides last bits of the quality gate, and
+    a replica's cores belong to its engine.
     """
+    threadpool_limits(1, user_api="blas")
     runtime = _runtime(settings.runtime, settings.device)
     precision = _precision(model, settings.precision, runtime)
     run: Runtime
