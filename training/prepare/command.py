@@ -125,6 +125,6 @@ def _say(made: Prepared, planned: Sequence[Planned], out: Path) -> None:
     absent = sum(source.listing.absent for source in planned)
     duplicates = sum(source.duplicates for source in planned)
     print(
-        f"{made.segments:,} segments in {made.parts} parts ({made.found} were done) of {out}; "
+        f"{made.segments:,} segments in {made.parts} parts ({made.found} done before): {out}\n"
         f"{len(made.rejected):,} records rejected, {absent:,} absent, {duplicates:,} duplicates"
     )
