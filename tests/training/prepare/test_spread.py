@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from training.prepare.command import main
 from training.prepare.run import Prepared
 from training.prepare.spread import over_ray
 from training.store import Store
@@ -23,3 +24,13 @@ def test_ray_makes_the_store_that_this_process_makes(
     assert one.table.equals(other.table)
     assert one.manifest["parts"] == other.manifest["parts"]
     assert np.array_equal(one.signals(range(6)), other.signals(range(6)))
+
+
+def test_a_command_joins_the_cluster_it_finds_and_leaves_it_running(
+    ptbxl: Callable[..., Path], tmp_path: Path, ray_cluster: None
+) -> None:
+    import ray
+
+    assert main([str(ptbxl()), "--out", str(tmp_path / "store"), "--workers", "2"]) == 0
+    assert len(Store(tmp_path / "store")) == 4
+    assert ray.is_initialized()
