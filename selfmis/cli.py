@@ -25,16 +25,22 @@ COMMANDS: tuple[Command, ...] = (
     Command("redis", "deploy.redis", "run the embedded Redis server, or see or stop it"),
     Command("simulate", "services.ingest.simulate", "write simulated recordings as a data set"),
     Command("prepare", "training.prepare.__main__", "recordings into a store that trains fast"),
+    Command(
+        "ingest gateway", "services.ingest.gateway.command", "take frames from devices over HTTP and WebSocket"
+    ),
     Command("ingest replay", "services.ingest.replay", "stream recordings into Redis: WFDB, CSV, NumPy"),
     Command("ingest run", "services.ingest.run", "stream the ward of a scenario file into Redis"),
     Command("model", "selfmis.model", "check a model folder and print what it is"),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
+    Command("bench docs", "benchmarks.docs", "render docs/benchmarks.md, measuring anew if wanted"),
     Command("bench encoder", "benchmarks.encoder", "size and speed of the encoders"),
+    Command("bench gateway", "benchmarks.gateway", "requests and frames a second through one gateway"),
     Command("bench ingest", "benchmarks.ingest", "how many patients one ingest process streams, at what cost"),
     Command("bench quality", "benchmarks.quality", "how well the quality gate tells noise from ECG"),
     Command("bench realism", "benchmarks.realism", "simulated against real recordings, wave by wave"),
     Command("bench signal", "benchmarks.signal", "cost of resampling, band-pass and quality gate"),
     Command("bench store", "benchmarks.store", "how fast the training store is made and read"),
+    Command("bench windows", "benchmarks.windows", "cost of cutting windows"),
 )
 
 _HELP = ("-h", "--help", "help")
