@@ -24,6 +24,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("config", "selfmis.config", "print the settings in force and where each came from"),
     Command("redis", "deploy.redis", "run the embedded Redis server, or see or stop it"),
     Command("simulate", "services.ingest.simulate", "write simulated recordings as a data set"),
+    Command("prepare", "training.prepare.__main__", "recordings into a store that trains fast"),
     Command(
         "ingest gateway", "services.ingest.gateway.command", "take frames from devices over HTTP and WebSocket"
     ),
@@ -39,6 +40,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench quality", "benchmarks.quality", "how well the quality gate tells noise from ECG"),
     Command("bench realism", "benchmarks.realism", "simulated against real recordings, wave by wave"),
     Command("bench signal", "benchmarks.signal", "cost of resampling, band-pass and quality gate"),
+    Command("bench store", "benchmarks.store", "how fast the training store is made and read"),
     Command("bench windows", "benchmarks.windows", "cost of cutting windows"),
 )
 
