@@ -24,12 +24,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("config", "selfmis.config", "print the settings in force and where each came from"),
     Command("redis", "deploy.redis", "run the embedded Redis server, or see or stop it"),
     Command("simulate", "services.ingest.simulate", "write simulated recordings as a data set"),
-    Command("prepare", "training.prepare.__main__", "recordings into a store that trains fast"),
     Command(
         "ingest gateway", "services.ingest.gateway.command", "take frames from devices over HTTP and WebSocket"
     ),
     Command("ingest replay", "services.ingest.replay", "stream recordings into Redis: WFDB, CSV, NumPy"),
     Command("ingest run", "services.ingest.run", "stream the ward of a scenario file into Redis"),
+    Command("prepare", "training.prepare.__main__", "recordings into a store that trains fast"),
     Command("model", "selfmis.model", "check a model folder and print what it is"),
     Command("demo", "deploy.demo.command", "a simulated ward on this machine, watched live"),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
