@@ -3,8 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from services.ingest.recordings.counts import microvolts_per
-from services.ingest.source import SourceError
+from shared.wfdb import RecordingError, microvolts_per
 
 _TIME_UNITS = {"S": 1.0, "SEC": 1.0, "SECONDS": 1.0, "MS": 1e-3, "US": 1e-6, "NS": 1e-9}
 _TIME_NAMES = frozenset({"T", "TIME", "TIMES", "TIMESTAMP", "DATETIME", "SECONDS", "ELAPSED"})
@@ -52,7 +51,7 @@ class Heading:
         if plain not in _TIME_NAMES and not plain.endswith(("TIMESTAMP", " TIME")):
             return None
         if unit and unit not in _TIME_UNITS:
-            raise SourceError(f"column {self.text!r} has times in an unknown unit: s, ms, us or ns are read")
+            raise RecordingError(f"column {self.text!r} has times in an unknown unit: s, ms, us or ns are read")
         return _TIME_UNITS[unit] if unit else 1.0
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.ingest.recordings.recording import Recording
-from services.ingest.source import SourceError
+from shared.wfdb import RecordingError
 
 SHORTEST_S = 2.0
 # An ECG amplifier takes electrode offsets of ±300 mV (IEC 60601-2-25); more than a volt is a wrong gain or unit.
@@ -17,20 +17,9 @@ GREATEST_UV = 1e6
 # A lead that never moves by more than this in its whole length shows no heart, or its gain is wrong.
 LEAST_UV = 20.0
 _INT16 = np.iinfo(np.int16)
-_UNITS = {"V": 1e6, "MV": 1e3, "UV": 1.0, "NV": 1e-3, "MILLIVOLT": 1e3, "MICROVOLT": 1.0, "VOLT": 1e6}
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-
-
-def microvolts_per(unit: str) -> float:
-    """How many microvolts one of ``unit`` is (V, mV, µV, nV in any case); refuses what is no voltage."""
-    plain = unit.strip().upper().replace("µ", "U").replace("Μ", "U").removesuffix("S")
-    # "µ".upper() is the Greek capital mu, which looks like M and must not become millivolts.
-    try:
-        return _UNITS[plain]
-    except KeyError:
-        raise SourceError(f"unit {unit!r} is no voltage: V, mV, uV or nV are read") from None
 
 
 def from_counts(
@@ -51,7 +40,7 @@ def from_counts(
 def from_microvolts(name: str, lead: str, rate_mhz: int, uv: Floats) -> Recording:
     """A recording from voltages, NaN where there is none: 1 µV per count unless that would clip."""
     if np.isinf(uv).any():
-        raise SourceError(f"infinite value at sample {int(np.argmax(np.isinf(uv)))}")
+        raise RecordingError(f"infinite value at sample {int(np.argmax(np.isinf(uv)))}")
     first, end = _without_ends(np.isnan(uv), rate_mhz)
     uv = uv[first:end]
     _refuse_implausible(float(np.ptp(uv)))
@@ -84,28 +73,30 @@ def _without_ends(missing: npt.NDArray[np.bool_], rate_mhz: int) -> tuple[int, i
     """
     present = np.flatnonzero(~missing)
     if not len(missing):
-        raise SourceError("it holds no sample")
+        raise RecordingError("it holds no sample")
     if not len(present):
-        raise SourceError("every sample is missing")
+        raise RecordingError("every sample is missing")
     first, end = int(present[0]), int(present[-1]) + 1
     gaps = end - first - len(present)
     if gaps:
         at = first + int(np.argmax(missing[first:end]))
         samples = "1 sample is" if gaps == 1 else f"{gaps} samples are"
-        raise SourceError(
+        raise RecordingError(
             f"{samples} missing (NaN) inside, the first at sample {at} "
             f"({at * 1000 / rate_mhz:.2f} s): cut it there"
         )
     seconds = (end - first) * 1000 / rate_mhz
     if seconds < SHORTEST_S:
-        raise SourceError(f"it is {seconds:.2f} s long, at least {SHORTEST_S:g} s are needed")
+        raise RecordingError(f"it is {seconds:.2f} s long, at least {SHORTEST_S:g} s are needed")
     return first, end
 
 
 def _refuse_implausible(peak_to_peak_uv: float) -> None:
     if peak_to_peak_uv > GREATEST_UV:
-        raise SourceError(f"{peak_to_peak_uv / 1e6:.3g} V from peak to peak is no ECG: its gain or unit is wrong")
+        raise RecordingError(
+            f"{peak_to_peak_uv / 1e6:.3g} V from peak to peak is no ECG: its gain or unit is wrong"
+        )
     if peak_to_peak_uv < LEAST_UV:
-        raise SourceError(
+        raise RecordingError(
             f"{peak_to_peak_uv:.3g} µV from peak to peak is no ECG: it is flat, or its gain is wrong"
         )

@@ -9,12 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from services.ingest.recordings.columns import Heading, Own, heading
-from services.ingest.recordings.counts import from_microvolts, microvolts_per
-from services.ingest.recordings.dat import MAX_SAMPLES
+from services.ingest.recordings.counts import from_microvolts
 from services.ingest.recordings.leads import Wanted, choose
-from services.ingest.recordings.recording import Recording, millihertz
+from services.ingest.recordings.recording import Recording
 from services.ingest.recordings.timing import rate_of
-from services.ingest.source import SourceError
+from shared.wfdb import MAX_SAMPLES, RecordingError, microvolts_per, millihertz
 
 _LONGEST_LINE = 1 << 16
 
@@ -22,14 +21,14 @@ _LONGEST_LINE = 1 << 16
 def read_csv(path: Path, name: str, wish: Wanted, own: Own) -> Recording:
     """The recording in a file separated by commas, semicolons or tabs.
 
-    Empty fields and ``NaN`` are missing samples. Refuses (`SourceError`, the caller names
+    Empty fields and ``NaN`` are missing samples. Refuses (`RecordingError`, the caller names
     the file) a missing column, text where numbers belong, no rate, and uneven times.
     """
     first = _first_line(path)
     separator = max(",;\t", key=first.count)
     headings = [heading(text) for text in next(csv.reader([first], delimiter=separator))]
     if all(_is_number(h.text) for h in headings):
-        raise SourceError("its first line holds numbers: a heading that names the columns is needed")
+        raise RecordingError("its first line holds numbers: a heading that names the columns is needed")
     signal = _signal_column(headings, wish, own)
     clock = next((i for i, h in enumerate(headings) if i != signal and h.seconds_per_unit is not None), None)
     table = _read(path, separator, len(headings))
@@ -45,9 +44,9 @@ def _first_line(path: Path) -> str:
     try:
         line = raw.decode("utf-8-sig").strip("\r\n")
     except UnicodeDecodeError:
-        raise SourceError("it is not UTF-8 text") from None
+        raise RecordingError("it is not UTF-8 text") from None
     if not line.strip():
-        raise SourceError("it is empty, or its first line is")
+        raise RecordingError("it is empty, or its first line is")
     return line
 
 
@@ -58,7 +57,7 @@ def _signal_column(headings: Sequence[Heading], wish: Wanted, own: Own) -> int:
         found = [i for i, h in enumerate(headings) if asked in (h.text.strip().casefold(), h.name.casefold())]
         if len(found) == 1:
             return found[0]
-        raise SourceError(
+        raise RecordingError(
             f"{'several columns are' if found else 'no column is'} called {own.column}: it has {listed}"
         )
     left = [i for i, h in enumerate(headings) if h.seconds_per_unit is None and not h.is_index]
@@ -66,8 +65,8 @@ def _signal_column(headings: Sequence[Heading], wish: Wanted, own: Own) -> int:
         return left[0]
     try:
         return left[choose([headings[i].name for i in left], wish)]
-    except SourceError as error:
-        raise SourceError(f"{error}; name a column") from None
+    except RecordingError as error:
+        raise RecordingError(f"{error}; name a column") from None
 
 
 def _read(path: Path, separator: str, columns: int) -> pd.DataFrame:
@@ -85,16 +84,16 @@ def _read(path: Path, separator: str, columns: int) -> pd.DataFrame:
             nrows=MAX_SAMPLES + 1,
         )
     except UnicodeDecodeError:
-        raise SourceError("it is not UTF-8 text") from None
+        raise RecordingError("it is not UTF-8 text") from None
     except pd.errors.EmptyDataError:
-        raise SourceError("it holds no sample") from None
+        raise RecordingError("it holds no sample") from None
     except (pd.errors.ParserError, ValueError, csv.Error) as error:
-        raise SourceError(f"it is no readable table: {str(error).splitlines()[0]}") from None
+        raise RecordingError(f"it is no readable table: {str(error).splitlines()[0]}") from None
     # A separator at the end of each line makes one empty column more, which is common; decimal commas make others.
     if table.shape[1] != columns and not (table.shape[1] == columns + 1 and table.iloc[:, -1].isna().all()):
-        raise SourceError(f"its first line names {columns} columns and the next has {table.shape[1]}")
+        raise RecordingError(f"its first line names {columns} columns and the next has {table.shape[1]}")
     if len(table) > MAX_SAMPLES:
-        raise SourceError(f"it has more than {MAX_SAMPLES} samples: cut it into parts")
+        raise RecordingError(f"it has more than {MAX_SAMPLES} samples: cut it into parts")
     return table
 
 
@@ -109,7 +108,9 @@ def _numbers(column: "pd.Series[float]", title: str) -> npt.NDArray[np.float64]:
         return np.asarray(column, np.float64)
     wrong = pd.to_numeric(column, errors="coerce").isna() & column.notna()
     at = int(np.argmax(wrong.to_numpy()))
-    raise SourceError(f"column {title} has {str(column.iloc[at])[:30]!r} where a number belongs, in line {at + 2}")
+    raise RecordingError(
+        f"column {title} has {str(column.iloc[at])[:30]!r} where a number belongs, in line {at + 2}"
+    )
 
 
 def _seconds(column: "pd.Series[float]", title: Heading) -> npt.NDArray[np.float64]:
@@ -119,21 +120,21 @@ def _seconds(column: "pd.Series[float]", title: Heading) -> npt.NDArray[np.float
     try:
         times = pd.to_datetime(column, format="ISO8601", utc=True)
     except ValueError:
-        raise SourceError(f"column {title.text} holds neither numbers nor ISO 8601 times") from None
+        raise RecordingError(f"column {title.text} holds neither numbers nor ISO 8601 times") from None
     return np.asarray((times - times.iloc[0]).dt.total_seconds(), np.float64)
 
 
 def _rate(own: Own, seconds: npt.NDArray[np.float64] | None) -> int:
     if own.rate_hz is None:
         if seconds is None:
-            raise SourceError("it has no column of times: give the sampling rate")
+            raise RecordingError("it has no column of times: give the sampling rate")
         return millihertz(rate_of(seconds))
     rate = millihertz(own.rate_hz)
     if seconds is not None and len(seconds) > 1 and seconds[-1] > 0:
         # Times may be uneven where a rate is given, but in all they must not tell of another rate.
         told = (len(seconds) - 1) / float(seconds[-1])
         if not 0.9 < told * 1000 / rate < 1.1:
-            raise SourceError(f"the rate given is {rate / 1000:g} Hz, its times say {told:.4g} Hz")
+            raise RecordingError(f"the rate given is {rate / 1000:g} Hz, its times say {told:.4g} Hz")
     return rate
 
 

@@ -15,13 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import resample_poly
 
-from services.ingest.recordings.header import read_header
 from services.ingest.recordings.recording import Recording
 from services.ingest.recordings.seam import Loop, crossfaded
 from services.ingest.recordings.signal_to_noise import noise_amplitude, noise_gain, qrs_amplitude
 from services.ingest.recordings.tracks import Tracks
-from services.ingest.recordings.wfdb_record import read_stretch
-from services.ingest.source import SourceError
+from shared.wfdb import RecordingError, read_header, read_stretch
 
 KINDS = ("bw", "em", "ma")
 FADE_S = 1.0
@@ -75,41 +73,41 @@ class Noise:
 def open_noise(folder: Path, *, snr_db: float, kinds: Sequence[str] = ("em",), seed: int = 0) -> Noise:
     """Read noise records (``bw``, ``em``, ``ma`` of the MIT-BIH noise stress test, or any WFDB record there).
 
-    Refuses (`SourceError`, one line that names the file) what cannot be read; noise that
+    Refuses (`RecordingError`, one line that names the file) what cannot be read; noise that
     was asked for is never left out silently.
     """
     if not MIN_SNR_DB <= snr_db <= MAX_SNR_DB:
-        raise SourceError(f"a signal-to-noise ratio is {MIN_SNR_DB:g} to {MAX_SNR_DB:g} dB, not {snr_db:g}")
+        raise RecordingError(f"a signal-to-noise ratio is {MIN_SNR_DB:g} to {MAX_SNR_DB:g} dB, not {snr_db:g}")
     if seed < 0:
-        raise SourceError(f"a seed is 0 or more, not {seed}")
+        raise RecordingError(f"a seed is 0 or more, not {seed}")
     records: list[NoiseRecord] = []
     for kind in kinds:
         path = folder / f"{kind}.hea"
         try:
             records.extend(_channels(path))
-        except SourceError as error:
-            raise SourceError(f"noise {path}: {error}") from None
+        except RecordingError as error:
+            raise RecordingError(f"noise {path}: {error}") from None
         except OSError as error:
-            raise SourceError(f"noise {path} cannot be read: {error.strerror}") from None
+            raise RecordingError(f"noise {path} cannot be read: {error.strerror}") from None
     if not records:
-        raise SourceError(f"no kind of noise is named: {', '.join(KINDS)} are in the MIT-BIH noise stress test")
+        raise RecordingError(f"no kind of noise is named: {', '.join(KINDS)} are in the MIT-BIH noise stress test")
     return Noise(tuple(records), snr_db, seed)
 
 
 def _channels(path: Path) -> list[NoiseRecord]:
     header = read_header(path)
     if not header.signals:
-        raise SourceError("a record with signals in one segment is needed")
+        raise RecordingError("a record with signals in one segment is needed")
     channels = []
     for k in range(len(header.signals)):
         # The stress test's headers give no gain: its noise is not calibrated, and need not be.
         found = read_stretch(path, header, k, calibrated=False)
         if found.missing.any():
-            raise SourceError(f"sample {int(np.argmax(found.missing))} is missing")
+            raise RecordingError(f"sample {int(np.argmax(found.missing))} is missing")
         if len(found.values) * 1000 < SHORTEST_S * found.rate_mhz:
-            raise SourceError(f"at least {SHORTEST_S:g} s of noise are needed")
+            raise RecordingError(f"at least {SHORTEST_S:g} s of noise are needed")
         record = NoiseRecord(found.rate_mhz, found.values.astype(np.float32))
         if noise_amplitude(record.values, record.rate_mhz) == 0:
-            raise SourceError("it is silent")
+            raise RecordingError("it is silent")
         channels.append(record)
     return channels

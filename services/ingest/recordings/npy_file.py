@@ -6,39 +6,38 @@ from pathlib import Path
 import numpy as np
 
 from services.ingest.recordings.columns import Own
-from services.ingest.recordings.counts import from_microvolts, microvolts_per
-from services.ingest.recordings.dat import MAX_SAMPLES
+from services.ingest.recordings.counts import from_microvolts
 from services.ingest.recordings.leads import Wanted
-from services.ingest.recordings.recording import Recording, millihertz
-from services.ingest.source import SourceError
+from services.ingest.recordings.recording import Recording
+from shared.wfdb import MAX_SAMPLES, RecordingError, microvolts_per, millihertz
 
 
 def read_npy(path: Path, name: str, wish: Wanted, own: Own) -> Iterator[tuple[str, Callable[[], Recording]]]:
     """For each patient of the file, what to call it in a complaint and a function that reads it.
 
     So one bad row does not cost the others. Values are millivolts unless ``own`` says
-    otherwise; the rate must be given. Refuses (`SourceError`) pickled objects, more than
+    otherwise; the rate must be given. Refuses (`RecordingError`) pickled objects, more than
     two dimensions, and samples × patients where patients × samples is meant.
     """
     if own.rate_hz is None:
-        raise SourceError("a NumPy file holds no times: give the sampling rate")
+        raise RecordingError("a NumPy file holds no times: give the sampling rate")
     rate, scale = millihertz(own.rate_hz), microvolts_per(own.units or "mV")
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, TypeError, SyntaxError, OverflowError, MemoryError) as error:
         why = (str(error).splitlines() or ["unreadable"])[0]
-        raise SourceError(f"it is no readable .npy file: {why}") from None
+        raise RecordingError(f"it is no readable .npy file: {why}") from None
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf" or values.ndim not in {1, 2}:
-        raise SourceError("a .npy file with one or two dimensions of real numbers is needed")
+        raise RecordingError("a .npy file with one or two dimensions of real numbers is needed")
     if values.ndim == 1:
         values = values[None]
     patients, samples = values.shape
     if not patients:
-        raise SourceError("it holds no patient")
+        raise RecordingError("it holds no patient")
     if patients > samples > 0:
-        raise SourceError(f"shape {patients} × {samples} is more patients than samples: transpose it")
+        raise RecordingError(f"shape {patients} × {samples} is more patients than samples: transpose it")
     if samples > MAX_SAMPLES:
-        raise SourceError(f"it has more than {MAX_SAMPLES} samples a patient: cut it into parts")
+        raise RecordingError(f"it has more than {MAX_SAMPLES} samples a patient: cut it into parts")
 
     def row(r: int, called: str) -> Recording:
         return from_microvolts(called, wish.lead, rate, values[r].astype(np.float64) * scale)

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Literal
 
 from services.ingest.recordings.columns import Own
-from services.ingest.recordings.header import read_header
 from services.ingest.recordings.leads import Wanted, wanted
 from services.ingest.recordings.recording import Opened, Recording
 from services.ingest.recordings.wfdb_record import read_record, segment_files
-from services.ingest.source import SourceError
+from shared.wfdb import RecordingError, read_header
 
 Kind = Literal["wfdb", "csv", "npy"]
 SUFFIXES: dict[Kind, str] = {"wfdb": ".hea", "csv": ".csv", "npy": ".npy"}
@@ -34,7 +33,7 @@ def open_recordings(
     recordings. Costs about 0.3 ms for ten seconds of twelve leads.
 
     A file that cannot be used is one line in ``problems``, which names it. Raises
-    `SourceError` where nothing is usable, or what was asked for makes no sense.
+    `RecordingError` where nothing is usable, or what was asked for makes no sense.
     """
     wish = wanted(lead, stands_for)
     recordings: list[Recording] = []
@@ -46,14 +45,14 @@ def open_recordings(
             for row, read in _readings(file, name, which, wish, own or Own()):
                 try:
                     recordings.append(read())
-                except (SourceError, OSError) as error:
+                except (RecordingError, OSError) as error:
                     problems.append(f"{_shown(file)}: {row}{_why(error)}")
-        except (SourceError, OSError) as error:
+        except (RecordingError, OSError) as error:
             problems.append(f"{_shown(file)}: {_why(error)}")
     if not recordings:
         first = f": {problems[0]}" if problems else ""
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise SourceError(f"no usable recording in {_shown(path)}{first}{more}")
+        raise RecordingError(f"no usable recording in {_shown(path)}{first}{more}")
     return Opened(tuple(recordings[:limit]), tuple(problems))
 
 
@@ -77,7 +76,7 @@ def _files(path: Path, kind: Kind | None) -> Iterator[tuple[Path, str, Kind]]:
         found = sorted(path.rglob(f"*{SUFFIXES[kind]}"))
         found = [file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts)]
         if not found:
-            raise SourceError(f"no {SUFFIXES[kind]} file in {_shown(path)} or below")
+            raise RecordingError(f"no {SUFFIXES[kind]} file in {_shown(path)} or below")
         parts = _segments_among(found) if kind == "wfdb" else frozenset()
         for file in found:
             if file not in parts:
@@ -88,10 +87,10 @@ def _files(path: Path, kind: Kind | None) -> Iterator[tuple[Path, str, Kind]]:
         # A WFDB record is named without a suffix; people also point at its data file.
         file = path.with_suffix(".hea") if path.suffix.lower() in {".dat", ".mat"} else Path(f"{path}.hea")
     if not file.is_file():
-        raise SourceError(f"{_shown(path)} does not exist")
+        raise RecordingError(f"{_shown(path)} does not exist")
     known = {suffix: which for which, suffix in SUFFIXES.items()}.get(file.suffix.lower())
     if known is None or (kind is not None and known != kind):
-        raise SourceError(
+        raise RecordingError(
             f"{_shown(path)} is no {kind or 'WFDB, CSV or NumPy'} file: {', '.join(SUFFIXES.values())}"
         )
     yield file, _clean(file.stem), known
@@ -103,9 +102,9 @@ def _kind_of(folder: Path) -> Kind:
         return "wfdb"
     there: list[Kind] = [kind for kind, suffix in SUFFIXES.items() if next(folder.rglob(f"*{suffix}"), None)]
     if len(there) > 1:
-        raise SourceError(f"{_shown(folder)} holds CSV and NumPy files: say which to read")
+        raise RecordingError(f"{_shown(folder)} holds CSV and NumPy files: say which to read")
     if not there:
-        raise SourceError(f"no recording in {_shown(folder)} or below: {', '.join(SUFFIXES.values())} are read")
+        raise RecordingError(f"no recording in {_shown(folder)} or below: {', '.join(SUFFIXES.values())} are read")
     return there[0]
 
 
@@ -117,12 +116,12 @@ def _segments_among(headers: list[Path]) -> frozenset[Path]:
             with path.open("rb") as file:
                 if b"/" in file.read(256):
                     parts.update(segment_files(path, read_header(path)))
-        except (SourceError, OSError):
+        except (RecordingError, OSError):
             continue  # said when it is read
     return frozenset(parts)
 
 
-def _why(error: SourceError | OSError) -> str:
+def _why(error: RecordingError | OSError) -> str:
     return (
         f"cannot be read: {error.strerror or type(error).__name__}" if isinstance(error, OSError) else str(error)
     )

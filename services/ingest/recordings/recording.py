@@ -1,10 +1,8 @@
 """One recorded lead, ready to be streamed, and what opening a folder of them gives."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 
-from services.ingest.source import SourceError
-from shared.frames import MAX_RATE_MHZ, MIN_RATE_MHZ, Samples
+from shared.frames import Samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,15 +31,3 @@ class Opened:
 
     recordings: tuple[Recording, ...]
     problems: tuple[str, ...]
-
-
-def millihertz(hertz: str | float | Fraction) -> int:
-    """A sampling rate as frame headers carry it, to the nearest millihertz; refuses what they cannot carry."""
-    try:
-        exact = Fraction(hertz) * 1000
-    except (ValueError, OverflowError, ZeroDivisionError):
-        raise SourceError(f"{hertz!r} is no sampling rate in Hz") from None
-    rate = round(exact)
-    if not MIN_RATE_MHZ <= rate <= MAX_RATE_MHZ:
-        raise SourceError(f"sampling rate {float(exact) / 1000:g} Hz is outside 50 to 1000 Hz")
-    return rate

@@ -15,8 +15,9 @@ from services.ingest.recordings.patients import PREFIX, named_after, numbered
 from services.ingest.recordings.recording import Recording
 from services.ingest.recordings.seam import Loop, beat_aligned
 from services.ingest.recordings.tracks import Tracks
-from services.ingest.source import Roster, SourceError
+from services.ingest.source import Roster
 from shared.frames import MAX_COUNT, Samples, patient_bytes
+from shared.wfdb import RecordingError
 
 if TYPE_CHECKING:  # SciPy takes half a second to import, and most replays add no noise
     from services.ingest.recordings.noise import Noise
@@ -49,12 +50,12 @@ class Replay:
         noise: "Noise | None" = None,
     ) -> None:
         if not recordings:
-            raise SourceError("a replay needs a recording")
+            raise RecordingError("a replay needs a recording")
         if len({(each.rate_mhz, each.lead) for each in recordings}) > 1:
-            raise SourceError("recordings in one source share their sampling rate and their lead")
+            raise RecordingError("recordings in one source share their sampling rate and their lead")
         lengths = {len(each.counts) for each in recordings}
         if not loop and (len(lengths) > 1 or turn.any()):
-            raise SourceError("recordings that end are played once each, and are equally long in one source")
+            raise RecordingError("recordings that end are played once each, and are equally long in one source")
         gains = np.array([each.uv_per_lsb for each in recordings], np.float32)
         self._roster = Roster(
             patients=tuple(patient_bytes(patient) for patient in patients),
@@ -88,7 +89,7 @@ class Replay:
     def frame(self, index: int) -> Samples:
         """Frame ``index`` of every patient, int16; the last one of recordings that end may be shorter."""
         if self._tracks is None:
-            raise SourceError("this replay is closed")
+            raise RecordingError("this replay is closed")
         if index < 0 or (self.frames is not None and index >= self.frames):
             raise IndexError(f"frame {index} of {self.frames or 'a loop'}")
         first = index * self._roster.frame_samples
@@ -125,16 +126,16 @@ def replay_sources(
     take the first ones and their names; more are numbered (``prefix-00017``) and share
     recordings in turn, each from another place. ``frame_seconds`` is rounded to whole samples.
 
-    Refuses (`SourceError`) no recordings, more patients than recordings that end, and a
+    Refuses (`RecordingError`) no recordings, more patients than recordings that end, and a
     frame that holds no sample or too many. Costs some milliseconds a recording with ``loop``.
     """
     if not recordings:
-        raise SourceError("a replay needs a recording")
+        raise RecordingError("a replay needs a recording")
     wanted = len(recordings) if patients is None else patients
     if wanted < 1:
-        raise SourceError(f"a replay needs at least one patient, not {wanted}")
+        raise RecordingError(f"a replay needs at least one patient, not {wanted}")
     if wanted > len(recordings) and not loop:
-        raise SourceError(f"{wanted} patients need as many recordings, here are {len(recordings)}: loop them")
+        raise RecordingError(f"{wanted} patients need as many recordings, here are {len(recordings)}: loop them")
     used = list(recordings[:wanted])
     names = named_after([each.name for each in used]) if wanted == len(used) else numbered(wanted, prefix)
 
@@ -162,8 +163,10 @@ def replay_sources(
 
 def _frame_samples(rate_mhz: int, frame_seconds: float) -> int:
     if not 0 < frame_seconds <= MAX_COUNT:
-        raise SourceError(f"a frame cannot last {frame_seconds:g} s")
+        raise RecordingError(f"a frame cannot last {frame_seconds:g} s")
     samples = round(rate_mhz * frame_seconds / 1000)
     if not 1 <= samples <= MAX_COUNT:
-        raise SourceError(f"a frame of {frame_seconds:g} s at {rate_mhz / 1000:g} Hz would hold {samples} samples")
+        raise RecordingError(
+            f"a frame of {frame_seconds:g} s at {rate_mhz / 1000:g} Hz would hold {samples} samples"
+        )
     return samples

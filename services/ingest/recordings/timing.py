@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from services.ingest.source import SourceError
+from shared.wfdb import RecordingError
 
 # A step as long as one and a half means a missing sample; rounding to ms at 512 Hz makes steps of 1 and 2 ms.
 LONGEST_STEP = 1.5
@@ -15,20 +15,20 @@ def rate_of(seconds: npt.NDArray[np.float64]) -> Fraction:
     """Samples per second, of times that advance by about the same step throughout.
 
     Times rounded by a logger leave the rate uncertain by a little; if a whole number of
-    hertz lies within that, it is taken. Refuses (`SourceError`) times that stand still,
+    hertz lies within that, it is taken. Refuses (`RecordingError`) times that stand still,
     go back or leave out a sample.
     """
     if len(seconds) < 3:
-        raise SourceError("too few times to tell a sampling rate")
+        raise RecordingError("too few times to tell a sampling rate")
     if not np.isfinite(seconds).all():
-        raise SourceError(f"no time at sample {int(np.argmin(np.isfinite(seconds)))}")
+        raise RecordingError(f"no time at sample {int(np.argmin(np.isfinite(seconds)))}")
     steps = np.diff(seconds)
     usual = float(np.median(steps))
     if steps.min() <= 0:
-        raise SourceError(f"time does not advance at sample {int(np.argmin(steps)) + 1}: give the rate instead")
+        raise RecordingError(f"time does not advance at sample {int(np.argmin(steps)) + 1}: give the rate instead")
     if steps.max() >= LONGEST_STEP * usual:
         at = int(np.argmax(steps))
-        raise SourceError(
+        raise RecordingError(
             f"time jumps by {steps[at]:.6g} s after sample {at}, its usual step is {usual:.6g} s: "
             "cut it there, or give the rate if the samples are complete"
         )

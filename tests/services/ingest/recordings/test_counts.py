@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from services.ingest.recordings.counts import from_counts, from_microvolts, microvolts_per
-from services.ingest.recordings.recording import Recording, millihertz
-from services.ingest.source import SourceError
+from services.ingest.recordings.counts import from_counts, from_microvolts
+from services.ingest.recordings.recording import Recording
+from shared.wfdb import RecordingError
 
 NONE_MISSING = np.zeros(300, np.bool_)
 
@@ -56,7 +56,7 @@ def test_a_gap_inside_is_refused_with_its_place() -> None:
     missing = np.zeros(300, np.bool_)
     missing[[0, 120, 121]] = True
     with pytest.raises(
-        SourceError, match=r"2 samples are missing \(NaN\) inside, the first at sample 120 \(1.20 s\)"
+        RecordingError, match=r"2 samples are missing \(NaN\) inside, the first at sample 120 \(1.20 s\)"
     ):
         of(np.arange(300), missing=missing)
 
@@ -73,31 +73,5 @@ def test_a_gap_inside_is_refused_with_its_place() -> None:
     ],
 )
 def test_what_is_no_ecg_is_refused(uv: Any, why: str) -> None:
-    with pytest.raises(SourceError, match=why):
+    with pytest.raises(RecordingError, match=why):
         from_microvolts("r", "I", 100_000, np.asarray(uv, np.float64))
-
-
-@pytest.mark.parametrize(
-    ("unit", "uv"), [("mV", 1e3), ("uV", 1), ("µV", 1), ("μV", 1), ("V", 1e6), ("nV", 1e-3), (" MV ", 1e3)]
-)
-def test_voltages_are_told_apart(unit: str, uv: float) -> None:
-    assert microvolts_per(unit) == uv
-
-
-@pytest.mark.parametrize("unit", ["mmHg", "NU", "", "adu", "bpm"])
-def test_what_is_no_voltage_is_refused(unit: str) -> None:
-    with pytest.raises(SourceError, match="no voltage"):
-        microvolts_per(unit)
-
-
-@pytest.mark.parametrize(
-    ("rate", "mhz"), [("128.571", 128571), ("50", 50_000), (1000, 1_000_000), (130.13, 130_130)]
-)
-def test_fractional_rates_are_kept_to_the_millihertz(rate: Any, mhz: int) -> None:
-    assert millihertz(rate) == mhz
-
-
-@pytest.mark.parametrize("rate", ["49.9", "1000.001", 0, -1, float("nan"), float("inf"), "fast"])
-def test_rates_that_no_frame_can_carry_are_refused(rate: Any) -> None:
-    with pytest.raises(SourceError):
-        millihertz(rate)

@@ -9,7 +9,7 @@ from services.ingest.recordings.columns import Own
 from services.ingest.recordings.csv_file import read_csv
 from services.ingest.recordings.leads import wanted
 from services.ingest.recordings.recording import Recording
-from services.ingest.source import SourceError
+from shared.wfdb import RecordingError
 
 Beating = Callable[..., np.ndarray]
 
@@ -127,12 +127,12 @@ def test_missing_values_at_the_end_are_cut(table: Table, beating: Beating) -> No
 def test_a_bad_table_is_one_clear_line(tmp_path: Path, text: str, own: dict[str, Any], why: str) -> None:
     path = tmp_path / "bad.csv"
     path.write_text(text)
-    with pytest.raises(SourceError, match=why):
+    with pytest.raises(RecordingError, match=why):
         read(path, **own)
 
 
 @pytest.mark.parametrize("raw", [b"time,ecg\xff\n0,1\n", b"time,ecg\n0,1\n0.01,\xff\xfe\n"])
 def test_other_encodings_are_refused(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / "bad.csv").write_bytes(raw)
-    with pytest.raises(SourceError, match="not UTF-8"):
+    with pytest.raises(RecordingError, match="not UTF-8"):
         read(tmp_path / "bad.csv")

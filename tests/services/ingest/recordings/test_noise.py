@@ -8,7 +8,7 @@ from services.ingest.recordings.noise import open_noise
 from services.ingest.recordings.recording import Recording
 from services.ingest.recordings.replay import replay_sources
 from services.ingest.recordings.signal_to_noise import noise_amplitude, qrs_amplitude
-from services.ingest.source import SourceError
+from shared.wfdb import RecordingError
 
 Record = Callable[..., Path]
 Beating = Callable[..., np.ndarray]
@@ -85,22 +85,22 @@ def test_the_noise_has_no_seam(muscle: Path) -> None:
     ("snr_db", "seed", "why"), [(99.0, 0, "is -40 to 80 dB"), (float("nan"), 0, "dB"), (6, -1, "seed")]
 )
 def test_impossible_wishes_are_refused(muscle: Path, snr_db: float, seed: int, why: str) -> None:
-    with pytest.raises(SourceError, match=why):
+    with pytest.raises(RecordingError, match=why):
         open_noise(muscle, snr_db=snr_db, kinds=["ma"], seed=seed)
 
 
 def test_absent_noise_is_an_error_and_not_left_out(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"noise .*em\.hea cannot be read: No such file"):
+    with pytest.raises(RecordingError, match=r"noise .*em\.hea cannot be read: No such file"):
         open_noise(tmp_path, snr_db=6)
 
 
 def test_silence_is_no_noise(record: Record, tmp_path: Path) -> None:
     record("bw", p_signal=None, d_signal=np.zeros((4000, 1), np.int64), sig_name=["n"], units=["mV"], fmt=["16"],
            adc_gain=[1.0], baseline=[0])  # fmt: skip
-    with pytest.raises(SourceError, match=r"bw\.hea: it is silent"):
+    with pytest.raises(RecordingError, match=r"bw\.hea: it is silent"):
         open_noise(tmp_path, snr_db=6, kinds=["bw"])
 
 
 def test_no_kind_of_noise_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no kind"):
+    with pytest.raises(RecordingError, match="no kind"):
         open_noise(tmp_path, snr_db=6, kinds=[])

@@ -9,7 +9,7 @@ from services.ingest.recordings.columns import Own
 from services.ingest.recordings.leads import wanted
 from services.ingest.recordings.npy_file import read_npy
 from services.ingest.recordings.recording import Recording
-from services.ingest.source import SourceError
+from shared.wfdb import RecordingError
 
 Beating = Callable[..., np.ndarray]
 
@@ -54,7 +54,7 @@ def test_integers_and_floats_of_any_order_are_read(tmp_path: Path, beating: Beat
     ],
 )
 def test_a_bad_array_is_one_clear_line(tmp_path: Path, values: Any, own: dict[str, Any], why: str) -> None:
-    with pytest.raises(SourceError, match=why):
+    with pytest.raises(RecordingError, match=why):
         read(tmp_path, values, **own)
 
 
@@ -62,12 +62,12 @@ def test_a_file_shorter_than_its_header_says_is_refused(tmp_path: Path, beating:
     np.save(tmp_path / "own.npy", beating())
     raw = (tmp_path / "own.npy").read_bytes()
     (tmp_path / "own.npy").write_bytes(raw[:-100])
-    with pytest.raises(SourceError, match=r"readable \.npy"):
+    with pytest.raises(RecordingError, match=r"readable \.npy"):
         list(read_npy(tmp_path / "own.npy", "own", wanted("I"), Own(rate_hz=100)))
 
 
 @pytest.mark.parametrize("raw", [b"", b"not numpy", b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'shape': (9"])
 def test_what_is_no_numpy_file_is_refused(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / "own.npy").write_bytes(raw)
-    with pytest.raises(SourceError, match=r"readable \.npy"):
+    with pytest.raises(RecordingError, match=r"readable \.npy"):
         list(read_npy(tmp_path / "own.npy", "own", wanted("I"), Own(rate_hz=100)))

@@ -7,7 +7,7 @@ import pytest
 
 from services.ingest.recordings.columns import Own
 from services.ingest.recordings.opening import open_recordings
-from services.ingest.source import SourceError
+from shared.wfdb import RecordingError
 
 Record = Callable[..., Path]
 Edit = Callable[[Path, str, str], Path]
@@ -95,7 +95,7 @@ def test_nothing_usable_is_an_error_that_shows_the_first_problem(
 ) -> None:
     edit(record("a"), "1000.0(0)/mV", "0/mV")
     record("b", sig_name=["ABP", "RESP"])
-    with pytest.raises(SourceError, match=r"no usable recording in .*a\.hea: gain of I is 0.*\(and 1 more\)"):
+    with pytest.raises(RecordingError, match=r"no usable recording in .*a\.hea: gain of I is 0.*\(and 1 more\)"):
         open_recordings(tmp_path, lead="I")
 
 
@@ -109,16 +109,16 @@ def test_nothing_usable_is_an_error_that_shows_the_first_problem(
 def test_a_folder_that_does_not_say_what_it_is_is_refused(tmp_path: Path, make: list[str], why: str) -> None:
     for name in make:
         (tmp_path / name).touch()
-    with pytest.raises(SourceError, match=why):
+    with pytest.raises(RecordingError, match=why):
         open_recordings(tmp_path, lead="I")
 
 
 def test_an_absent_path_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="does not exist"):
+    with pytest.raises(RecordingError, match="does not exist"):
         open_recordings(tmp_path / "gone", lead="I")
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.edf").touch()
-    with pytest.raises(SourceError, match="is no WFDB, CSV or NumPy file"):
+    with pytest.raises(RecordingError, match="is no WFDB, CSV or NumPy file"):
         open_recordings(tmp_path / "x.edf", lead="I")

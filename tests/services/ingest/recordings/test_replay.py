@@ -6,8 +6,9 @@ import pytest
 
 from services.ingest.recordings.recording import Recording
 from services.ingest.recordings.replay import Replay, replay_sources
-from services.ingest.source import Source, SourceError
+from services.ingest.source import Source
 from shared.errors import SelfmisError
+from shared.wfdb import RecordingError
 
 Beating = Callable[..., np.ndarray]
 Made = Callable[..., Recording]
@@ -116,7 +117,7 @@ def test_a_loop_has_no_frame_before_the_first(made: Made) -> None:
 def test_nothing_is_read_from_a_closed_replay(made: Made) -> None:
     (source,) = replay_sources([made()])
     source.close()
-    with pytest.raises(SourceError, match="closed"):
+    with pytest.raises(RecordingError, match="closed"):
         source.frame(0)
 
 
@@ -138,12 +139,12 @@ def test_impossible_wishes_are_refused(made: Made, wish: dict[str, Any], why: st
 
 
 def test_no_recordings_are_refused() -> None:
-    with pytest.raises(SourceError, match="needs a recording"):
+    with pytest.raises(RecordingError, match="needs a recording"):
         replay_sources([])
 
 
 def test_recordings_that_differ_in_rate_do_not_fit_one_source(made: Made) -> None:
-    with pytest.raises(SourceError, match="share their sampling rate"):
+    with pytest.raises(RecordingError, match="share their sampling rate"):
         Replay(
             [made("a"), made("b", hertz=200)],
             ["a", "b"],

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from services.ingest.recordings.recording import millihertz
 from services.ingest.recordings.timing import rate_of
-from services.ingest.source import SourceError
+from shared.wfdb import RecordingError, millihertz
 
 
 @pytest.mark.parametrize("hertz", [50, 100, 125, 128, 130, 250, 256, 300, 360, 500, 512, 1000])
@@ -17,22 +16,22 @@ def test_a_true_rate_beside_a_whole_number_is_kept() -> None:
 
 def test_a_missing_sample_is_refused_with_its_place() -> None:
     times = np.delete(np.arange(1000) / 250, 400)
-    with pytest.raises(SourceError, match=r"jumps by 0\.008 s after sample 399"):
+    with pytest.raises(RecordingError, match=r"jumps by 0\.008 s after sample 399"):
         rate_of(times)
 
 
 def test_time_that_goes_back_is_refused() -> None:
     times = np.arange(1000) / 250
     times[10] = times[9]
-    with pytest.raises(SourceError, match="does not advance at sample 10"):
+    with pytest.raises(RecordingError, match="does not advance at sample 10"):
         rate_of(times)
 
 
 def test_a_missing_time_is_refused() -> None:
-    with pytest.raises(SourceError, match="no time at sample 1"):
+    with pytest.raises(RecordingError, match="no time at sample 1"):
         rate_of(np.array([0, np.nan, 0.02, 0.03]))
 
 
 def test_too_few_times_are_refused() -> None:
-    with pytest.raises(SourceError, match="too few"):
+    with pytest.raises(RecordingError, match="too few"):
         rate_of(np.array([0, 0.01]))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.ingest.recordings.leads import wanted
 from services.ingest.recordings.recording import Recording
 from services.ingest.recordings.wfdb_record import read_record
-from services.ingest.source import SourceError
+from shared.wfdb import RecordingError
 
 Record = Callable[..., Path]
 Edit = Callable[[Path, str, str], Path]
@@ -62,7 +62,7 @@ def test_missing_samples_at_the_ends_are_cut(record: Record, beating: Beating) -
 def test_a_missing_sample_inside_is_refused(record: Record, beating: Beating) -> None:
     signal = beating()
     signal[500:503] = np.nan
-    with pytest.raises(SourceError, match="3 samples are missing"):
+    with pytest.raises(RecordingError, match="3 samples are missing"):
         read(record(signals=signal))
 
 
@@ -93,14 +93,14 @@ def test_a_bad_header_is_one_clear_line(record: Record, edit: Edit, old: str, ne
     if why == "0":  # a length of 0 is "not given": the file decides
         assert len(read(path).counts) == 1000
         return
-    with pytest.raises(SourceError, match=why):
+    with pytest.raises(RecordingError, match=why):
         read(path)
 
 
 def test_a_file_without_a_sample_is_refused(record: Record) -> None:
     path = record()
     path.with_suffix(".dat").write_bytes(b"")
-    with pytest.raises(SourceError, match="cut short: 0 of"):
+    with pytest.raises(RecordingError, match="cut short: 0 of"):
         read(path)
 
 
@@ -127,7 +127,7 @@ def test_a_stretch_without_the_lead_between_segments_is_a_gap(record: Record, be
     record("s_1", beating()), record("s_2", beating(), sig_name=["ABP"]), record("s_3", beating())
     path = record().with_name("s.hea")
     path.write_text("s/3 1 100 3000\ns_1 1000\ns_2 1000\ns_3 1000\n")
-    with pytest.raises(SourceError, match=r"1000 samples are missing .* sample 1000"):
+    with pytest.raises(RecordingError, match=r"1000 samples are missing .* sample 1000"):
         read(path)
 
 
@@ -143,7 +143,7 @@ def test_a_stretch_without_the_lead_between_segments_is_a_gap(record: Record, be
 def test_bad_segments_are_refused(record: Record, text: str, why: str) -> None:
     path = record().with_name("s.hea")
     path.write_text(text)
-    with pytest.raises(SourceError, match=why):
+    with pytest.raises(RecordingError, match=why):
         read(path)
 
 
@@ -157,6 +157,6 @@ def test_a_damaged_header_never_raises_anything_else(record: Record, at: int, by
     broken.write_bytes(raw[:at] + byte + raw[at + 1 :])
     try:
         made = read(broken)
-    except (SourceError, OSError):
+    except (RecordingError, OSError):
         return
     assert made.counts.dtype == np.int16

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.ingest.source import SourceError
+from shared.wfdb.errors import RecordingError
 
 # MIMIC's longest multi-segment headers have a few hundred kB.
 MAX_HEADER_BYTES = 1 << 22
@@ -61,11 +61,11 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """The header in a file. Refuses (`SourceError`) what does not follow the format."""
+    """The header in a file. Refuses (`RecordingError`) what does not follow the format."""
     with path.open("rb") as file:
         raw = file.read(MAX_HEADER_BYTES + 1)
     if len(raw) > MAX_HEADER_BYTES:
-        raise SourceError(f"a header of more than {MAX_HEADER_BYTES >> 20} MiB is no header")
+        raise RecordingError(f"a header of more than {MAX_HEADER_BYTES >> 20} MiB is no header")
     return parse_header(raw)
 
 
@@ -75,15 +75,15 @@ def parse_header(raw: bytes) -> Header:
     try:
         text = [line.decode() for line in lines if line and not line.startswith(b"#")]
     except UnicodeDecodeError:
-        raise SourceError("its header is not UTF-8 text") from None
+        raise RecordingError("its header is not UTF-8 text") from None
     record = _RECORD.match(text[0]) if text else None
     if record is None:
-        raise SourceError("its header has no readable record line")
+        raise RecordingError("its header has no readable record line")
     rest = (record["rest"] or "").split()
     # "360/180(10)": what follows the rate is a counter that nothing here needs.
     rate = re.split(r"[/(]", rest[0])[0] if rest else None
     if rate is not None and not re.fullmatch(r"\d{1,9}(?:\.\d{0,15})?|\.\d{1,15}", rate):
-        raise SourceError(f"its header has an unreadable sampling rate: {rate[:40]!r}")
+        raise RecordingError(f"its header has an unreadable sampling rate: {rate[:40]!r}")
     samples = _whole(rest[1], "number of samples") if len(rest) > 1 else 0
     if record["segments"] is not None:
         segments = tuple(_segment(line) for line in _lines(text, int(record["segments"]), "segments"))
@@ -94,7 +94,7 @@ def parse_header(raw: bytes) -> Header:
 
 def _lines(text: list[str], promised: int, what: str) -> list[str]:
     if len(text) - 1 < promised:
-        raise SourceError(f"its header promises {promised} {what} and describes {len(text) - 1}")
+        raise RecordingError(f"its header promises {promised} {what} and describes {len(text) - 1}")
     return text[1 : 1 + promised]
 
 
@@ -102,12 +102,12 @@ def _signal(line: str) -> Signal:
     fields = line.split(None, 8)
     form = _FORMAT.match(fields[1]) if len(fields) > 1 else None
     if form is None:
-        raise SourceError(f"its header has an unreadable signal line: {line[:60]!r}")
+        raise RecordingError(f"its header has an unreadable signal line: {line[:60]!r}")
     gain, baseline, units = None, None, "mV"
     if len(fields) > 2:
         match = _GAIN.match(fields[2])
         if match is None:
-            raise SourceError(f"its header has an unreadable gain: {fields[2][:40]!r}")
+            raise RecordingError(f"its header has an unreadable gain: {fields[2][:40]!r}")
         gain = float(match["gain"]) or None
         baseline = int(match["baseline"]) if match["baseline"] else None
         units = match["units"] or units
@@ -133,11 +133,11 @@ def _signal(line: str) -> Signal:
 def _segment(line: str) -> Segment:
     fields = line.split()
     if len(fields) < 2 or "/" in fields[0] or "\\" in fields[0]:
-        raise SourceError(f"its header has an unreadable segment line: {line[:60]!r}")
+        raise RecordingError(f"its header has an unreadable segment line: {line[:60]!r}")
     return Segment(fields[0], _whole(fields[1], "segment length"))
 
 
 def _whole(field: str, what: str) -> int:
     if not re.fullmatch(r"[-+]?\d{1,15}", field):
-        raise SourceError(f"its header has an unreadable {what}: {field[:40]!r}")
+        raise RecordingError(f"its header has an unreadable {what}: {field[:40]!r}")
     return int(field)

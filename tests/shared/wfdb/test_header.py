@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.recordings.header import parse_header
-from services.ingest.source import SourceError
+from shared.wfdb.errors import RecordingError
+from shared.wfdb.header import parse_header
 
 MITDB = b"""# a comment
 100 2 360 650000
@@ -77,7 +77,7 @@ def test_segments_are_read() -> None:
     ],
 )
 def test_what_does_not_follow_the_format_is_refused(raw: bytes, why: str) -> None:
-    with pytest.raises(SourceError, match=why):
+    with pytest.raises(RecordingError, match=why):
         parse_header(raw)
 
 
@@ -87,5 +87,5 @@ def test_comments_may_be_in_any_encoding() -> None:
 
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda text: ("r 1 100 5\n" + text).encode())))
 def test_no_bytes_make_it_raise_anything_else(raw: bytes) -> None:
-    with contextlib.suppress(SourceError):
+    with contextlib.suppress(RecordingError):
         parse_header(raw)

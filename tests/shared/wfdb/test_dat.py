@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pytest
 import wfdb
 
-from services.ingest.recordings.dat import read_signal
-from services.ingest.recordings.header import read_header
-from services.ingest.source import SourceError
+from shared.wfdb.dat import read_signal
+from shared.wfdb.errors import RecordingError
+from shared.wfdb.header import read_header
 
 Record = Callable[..., Path]
 SAMPLES = 301  # odd, so that packed formats end inside a block
@@ -73,7 +73,7 @@ def test_a_wrong_sum_of_samples_is_a_damaged_file(record: Record) -> None:
     raw = bytearray(path.with_suffix(".dat").read_bytes())
     raw[40] ^= 1
     path.with_suffix(".dat").write_bytes(raw)
-    with pytest.raises(SourceError, match="checksum"):
+    with pytest.raises(RecordingError, match="checksum"):
         read_signal(path, read_header(path), 0)
 
 
@@ -81,7 +81,7 @@ def test_a_short_file_is_refused_with_figures(record: Record) -> None:
     path = record()
     data = path.with_suffix(".dat")
     data.write_bytes(data.read_bytes()[:2000])
-    with pytest.raises(SourceError, match="cut short: 500 of the 1000 samples"):
+    with pytest.raises(RecordingError, match="cut short: 500 of the 1000 samples"):
         read_signal(path, read_header(path), 0)
 
 
@@ -95,7 +95,7 @@ def test_a_claim_of_too_many_samples_costs_no_memory(
     record: Record, edit: Callable[[Path, str, str], Path], claim: int
 ) -> None:
     path = edit(record(), "rec 2 100 1000", f"rec 2 100 {claim}")
-    with pytest.raises(SourceError, match="cut short"):
+    with pytest.raises(RecordingError, match="cut short"):
         read_signal(path, read_header(path), 0)
 
 
@@ -103,7 +103,7 @@ def test_a_sparse_giant_is_refused(tmp_path: Path) -> None:
     (tmp_path / "r.hea").write_text("r 1 100\nr.dat 80 200\n")
     with (tmp_path / "r.dat").open("wb") as file:
         file.truncate((1 << 28) + 1)
-    with pytest.raises(SourceError, match="cut it into parts"):
+    with pytest.raises(RecordingError, match="cut it into parts"):
         read_signal(tmp_path / "r.hea", read_header(tmp_path / "r.hea"), 0)
 
 
@@ -112,25 +112,25 @@ def test_only_files_beside_the_header_are_read(
     record: Record, edit: Callable[[Path, str, str], Path], name: str
 ) -> None:
     path = edit(record(), "rec.dat", name)
-    with pytest.raises(SourceError, match="beside the header"):
+    with pytest.raises(RecordingError, match="beside the header"):
         read_signal(path, read_header(path), 0)
 
 
 def test_an_absent_data_file_is_named(record: Record) -> None:
     path = record()
     path.with_suffix(".dat").unlink()
-    with pytest.raises(SourceError, match=r"rec\.dat is absent"):
+    with pytest.raises(RecordingError, match=r"rec\.dat is absent"):
         read_signal(path, read_header(path), 0)
 
 
 def test_an_unknown_format_is_named(record: Record, edit: Callable[[Path, str, str], Path]) -> None:
     path = edit(record(), "rec.dat 16", "rec.dat 17")
-    with pytest.raises(SourceError, match="format 17"):
+    with pytest.raises(RecordingError, match="format 17"):
         read_signal(path, read_header(path), 0)
 
 
 def test_broken_flac_is_one_line(record: Record) -> None:
     path = record(fmt=["516", "516"])
     path.with_suffix(".dat").write_bytes(b"fLaC nothing of the kind")
-    with pytest.raises(SourceError, match=r"cannot be decoded: .+"):
+    with pytest.raises(RecordingError, match=r"cannot be decoded: .+"):
         read_signal(path, read_header(path), 0)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from services.ingest.recordings.header import Header
-from services.ingest.source import SourceError
+from shared.wfdb.errors import RecordingError
+from shared.wfdb.header import Header
 
 # A week at 400 Hz. What claims more is a broken header, or has to be cut.
 MAX_SAMPLES = 1 << 28
@@ -26,25 +26,25 @@ Values = npt.NDArray[np.int64]
 def read_signal(header_path: Path, header: Header, k: int) -> tuple[Values, npt.NDArray[np.bool_]]:
     """Raw counts of signal ``k`` and which of them are missing.
 
-    Refuses (`SourceError`) a file that is absent, shorter than its header says, of an
+    Refuses (`RecordingError`) a file that is absent, shorter than its header says, of an
     unknown format, or whose samples do not add up to the header's checksum.
     """
     signal = header.signals[k]
     if signal.file in {"~", "-"} or Path(signal.file).name != signal.file:
-        raise SourceError(f"its signal is not in a file beside the header but in {signal.file!r}")
+        raise RecordingError(f"its signal is not in a file beside the header but in {signal.file!r}")
     data = header_path.parent / signal.file
     if not data.is_file():
-        raise SourceError(f"its data file {signal.file} is absent")
+        raise RecordingError(f"its data file {signal.file} is absent")
     invalid: int | None
     if signal.code in FLAC:
         values, invalid = _from_flac(header_path, header, k), FLAC[signal.code]
     else:
         values, invalid = _unpacked(data, header, k)
     if not len(values):
-        raise SourceError("it holds no sample")
+        raise RecordingError("it holds no sample")
     # Several writers leave the field 0 instead of computing it; a right sum of 0 is not told from that.
     if signal.checksum and (int(values.sum()) - signal.checksum) % (1 << 16):
-        raise SourceError(
+        raise RecordingError(
             f"the samples in {signal.file} do not add up to the header's checksum: the file is damaged"
         )
     values = values[signal.skew * signal.per_frame :]
@@ -54,11 +54,11 @@ def read_signal(header_path: Path, header: Header, k: int) -> tuple[Values, npt.
 def _unpacked(data: Path, header: Header, k: int) -> tuple[Values, int | None]:
     signal = header.signals[k]
     if signal.code not in _FORMATS:
-        raise SourceError(f"signal format {signal.code} is unknown")
+        raise RecordingError(f"signal format {signal.code} is unknown")
     per_block, block_bytes, unpack, invalid = _FORMATS[signal.code]
     sharing = [i for i, other in enumerate(header.signals) if other.file == signal.file]
     if any(header.signals[i].code != signal.code for i in sharing):
-        raise SourceError(f"its header gives {signal.file} two formats")
+        raise RecordingError(f"its header gives {signal.file} two formats")
     width = sum(header.signals[i].per_frame for i in sharing)
     before = sum(header.signals[i].per_frame for i in sharing if i < k)
     # The prolog is given once for a file, with its first signal.
@@ -69,11 +69,11 @@ def _unpacked(data: Path, header: Header, k: int) -> tuple[Values, int | None]:
     complete = there * per_block // block_bytes // width
     frames = complete if header.samples is None else header.samples
     if frames > complete:
-        raise SourceError(
+        raise RecordingError(
             f"{signal.file} is cut short: {complete} of the {frames} samples its header promises are there"
         )
     if frames * signal.per_frame > MAX_SAMPLES:
-        raise SourceError(f"it has more than {MAX_SAMPLES} samples: cut it into parts")
+        raise RecordingError(f"it has more than {MAX_SAMPLES} samples: cut it into parts")
     if frames <= 0:
         return np.zeros(0, np.int64), invalid
     raw = np.memmap(data, np.uint8, "r", offset)
@@ -88,17 +88,17 @@ def _from_flac(header_path: Path, header: Header, k: int) -> Values:
     import wfdb  # noqa: PLC0415 - takes half a second to import, and hardly any record needs it
 
     if (header.samples or 0) * header.signals[k].per_frame > MAX_SAMPLES:
-        raise SourceError(f"it has more than {MAX_SAMPLES} samples: cut it into parts")
+        raise RecordingError(f"it has more than {MAX_SAMPLES} samples: cut it into parts")
     path = header_path.resolve()
     if "::" in str(path) or "://" in str(path):
-        raise SourceError("its path looks like a network address to the FLAC reader: rename the folder")
+        raise RecordingError("its path looks like a network address to the FLAC reader: rename the folder")
     try:
         record = wfdb.rdrecord(
             str(path.with_suffix("")), channels=[k], physical=False, smooth_frames=False, ignore_skew=True
         )
     except Exception as error:  # noqa: BLE001 - a decoder of foreign bytes raises anything; it is reported, not hidden
         why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise SourceError(f"{header.signals[k].file} cannot be decoded: {why}") from None
+        raise RecordingError(f"{header.signals[k].file} cannot be decoded: {why}") from None
     return np.asarray(record.e_d_signal[0], np.int64)
 
 
