@@ -26,6 +26,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("simulate", "services.ingest.simulate", "write simulated recordings as a data set"),
     Command("ingest replay", "services.ingest.replay", "stream recordings into Redis: WFDB, CSV, NumPy"),
     Command("ingest run", "services.ingest.run", "stream the ward of a scenario file into Redis"),
+    Command("pretrain", "training.pretrain.command", "train an encoder: SelfMIS, its yardsticks, a teacher"),
     Command("model", "selfmis.model", "check a model folder and print what it is"),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
     Command("bench encoder", "benchmarks.encoder", "size and speed of the encoders"),

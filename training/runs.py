@@ -275,6 +275,12 @@ def _read_json(path: Path) -> dict[str, Any]:
     return values
 
 
+def as_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """As the values will be when they are read back: tuples become lists."""
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
+
+
 def _json(values: Mapping[str, Any]) -> bytes:
     return (json.dumps(values, indent=2) + "\n").encode()
 

@@ -79,7 +79,7 @@ class Teacher:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a method is built from: a fresh encoder, the names of the label columns, the teacher if it needs one."""
+    """What a method is built from: a fresh encoder, the names of the label columns, and perhaps a teacher."""
 
     encoder: Encoder
     outputs: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Which rows come when, and whose they are: a function of seed, epoch and step, so that a position is two numbers."""
+"""Which rows come when, and whose they are: a function of seed, epoch and step, so a position is two numbers."""
 
 import numpy as np
 import numpy.typing as npt

@@ -12,5 +12,5 @@ def rate_at(step: int, steps: int, plan: Plan) -> float:
         return plan.lr * (step + 1) / (warmup + 1)
     done = (step - warmup) / max(1, steps - 1 - warmup)
     if plan.schedule == "exponential":
-        return plan.lr * plan.final_lr**done
+        return plan.lr * math.pow(plan.final_lr, done)
     return plan.lr * (plan.final_lr + (1 - plan.final_lr) * (1 + math.cos(math.pi * done)) / 2)

@@ -1,4 +1,4 @@
-"""Everything that a checkpoint holds, as one safetensors file: weights, optimiser, position, history, best weights.
+"""All that a checkpoint holds, in one safetensors file: weights, optimiser, position, history, best weights.
 
 All chance and the learning rate are functions of seed and position, so the position is also their state.
 """
