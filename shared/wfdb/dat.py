@@ -16,6 +16,7 @@ from shared.wfdb.header import Header
 
 # A week at 400 Hz. What claims more is a broken header, or has to be cut.
 MAX_SAMPLES = 1 << 28
+MAPPED_FROM = 1 << 19
 FLAC = {508: -(1 << 7), 516: -(1 << 15), 524: -(1 << 23)}
 
 Bytes = npt.NDArray[np.uint8]
@@ -76,7 +77,9 @@ def _unpacked(data: Path, header: Header, k: int) -> tuple[Values, int | None]:
         raise RecordingError(f"it has more than {MAX_SAMPLES} samples: cut it into parts")
     if frames <= 0:
         return np.zeros(0, np.int64), invalid
-    raw = np.memmap(data, np.uint8, "r", offset)
+    # Mapping costs more than reading a small file, even once for each of its signals.
+    small = there < MAPPED_FROM
+    raw = np.fromfile(data, np.uint8, offset=offset) if small else np.memmap(data, np.uint8, "r", offset)
     positions = np.arange(frames, dtype=np.int64)[:, None] * width + (before + np.arange(signal.per_frame))
     values = unpack(raw, positions.ravel()).astype(np.int64)
     if signal.code == 8:  # differences, from the header's initial value on

@@ -4,6 +4,7 @@ Files name the same lead in many ways: ``AVR`` and ``aVR``, ``Lead II``, and the
 positions that stand for a standard lead, such as ``MLII``.
 """
 
+import functools
 import re
 
 from shared.frames import LEADS
@@ -34,6 +35,7 @@ def squeezed(name: str) -> str:
     return re.sub(r"[\s_.\-]+", "", name).upper()
 
 
+@functools.lru_cache(maxsize=1024)
 def plain_name(name: str) -> str:
     """A name without case, spaces and words that add nothing: ``ECG lead aVR`` is ``AVR``."""
     short = squeezed(name)

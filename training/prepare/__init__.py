@@ -1,0 +1,10 @@
+"""Recordings → a store (`selfmis prepare`).
+
+``tables`` reads what is known about records, ``ptbxl``, ``normalised`` and ``plain`` list the records of a folder,
+``plan`` cuts the lists into parts, ``part`` makes one part (``wfdb_leads`` and ``cut`` read and cut a record),
+``spread`` makes many at once, ``run`` puts them together.
+"""
+
+from training.prepare.command import main
+
+__all__ = ["main"]
