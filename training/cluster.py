@@ -7,8 +7,16 @@ from contextlib import contextmanager
 
 from shared.errors import SelfmisError
 
-# Ray would otherwise write a token and then ask every later command for it, and would report home.
-ENVIRONMENT = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+ENVIRONMENT = {
+    # Ray would otherwise write a token and then ask every later command for it, and would report home.
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # A training worker waits after each report until the controller has fetched it: with Ray's own two seconds
+    # between looks, epochs of a small model would take two seconds each.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    # The behaviour that Ray announces as its next default, and warns about until it is chosen.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
 
 
 def prepare_environment() -> None:

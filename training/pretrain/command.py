@@ -14,7 +14,7 @@ from shared.command import DONE, Parser, run
 from shared.encoder import names
 from shared.frames import LEADS
 from training import runs
-from training.cluster import joined
+from training.cluster import cluster
 from training.methods import methods
 from training.pretrain.dataset import Dataset, open_dataset
 from training.pretrain.embeddings import FOLDER, Embeddings, ensure, file_for
@@ -24,7 +24,7 @@ from training.pretrain.plan import Place, Plan, PlanError
 from training.pretrain.progress import Lines, Progress
 from training.pretrain.state import Position, pack
 from training.pretrain.world import World
-from training.provenance import revision, versions
+from training.revision import revision, versions
 
 
 def main(argv: Sequence[str]) -> int:
@@ -187,7 +187,7 @@ def _state(plan: Plan, place: Place, out: Path, data: Dataset, teacher: runs.Tra
         if place.storage is None
         else f"{out.name}-{hashlib.sha256(str(out).encode()).hexdigest()[:8]}"
     )
-    with joined():
+    with cluster():
         return fit(plan, place, storage=place.storage or str(out), name=name, show=show)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from training.progress import duration
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -22,7 +24,7 @@ class Progress:
     record: Mapping[str, Any] | None = None  # of the epoch that is done
 
     def line(self) -> str:
-        """``epoch 3/30  40 %  loss 0.1432  712 records/s  6:10 left``."""
+        """``epoch 3/30  40 %  loss 0.1432  712 records/s  6 min 10 s left``."""
         parts = [f"{self.what} {self.epoch}/{self.epochs}"]
         if not self.done:
             parts.append(f"{self.share:4.0%}")
@@ -30,7 +32,7 @@ class Progress:
             f"loss {self.loss:.4f}",
             self.scores,
             f"{self.records_per_s:,.0f} records/s",
-            f"{_clock(self.left_s)} left",
+            f"{duration(self.left_s)} left",
         ]
         return "  ".join(part for part in parts if part)
 
@@ -49,9 +51,3 @@ class Lines:
         elif progress.done:
             self.stream.write(progress.line() + "\n")
         self.stream.flush()
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
