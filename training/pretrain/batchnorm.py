@@ -62,8 +62,9 @@ class _Normalise(torch.autograd.Function):
         own = x.new_tensor([x.shape[0] * x.shape[2]])
         own_variance, own_mean = torch.var_mean(x, dim=(0, 2), correction=0)
         channels = x.shape[1]
-        shares = x.new_empty(dist.get_world_size(), 2 * channels + 1)
-        dist.all_gather_into_tensor(shares, torch.cat([own_mean, own_variance * own, own]))
+        shares = x.new_zeros(dist.get_world_size(), 2 * channels + 1)
+        shares[dist.get_rank()] = torch.cat([own_mean, own_variance * own, own])
+        dist.all_reduce(shares)  # the others' rows are zeros: the sum gathers
         means, squares, counts = shares[:, :channels], shares[:, channels:-1], shares[:, -1:]
         count = counts.sum()
         mean = (means * counts).sum(dim=0) / count

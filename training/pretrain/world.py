@@ -85,7 +85,7 @@ class Group(World):
             return module
         # Buffers need no broadcast: with shared norms they are equal on all workers.
         return DistributedDataParallel(
-            shared_norms(module, self.device), broadcast_buffers=False, gradient_as_bucket_view=True
+            shared_norms(module, self.device), forward_sync_buffers=False, gradient_as_bucket_view=True
         )
 
     def sum(self, values: Tensor) -> Tensor:

@@ -1,13 +1,15 @@
 """What the tests of training an encoder share: a small store, a plan over it, and teachers."""
 
-from collections.abc import Callable
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from datetime import UTC, datetime
 from shared.encoder import build
 from shared.frames import LEADS
 from training import runs
@@ -23,7 +25,7 @@ MakePlan = Callable[..., Plan]
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """72 records in folds 1–9, two a patient; every second one an IMI with a slower, larger wave.
 
-    The last record has lead I alone, the one before it lacks labels.
+    The first record lacks labels, the second one has lead I alone.
     """
     folder = tmp_path_factory.mktemp("store")
     chance = np.random.default_rng(0)
@@ -38,10 +40,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 record=str(i),
                 source="test",
                 counts=counts.astype(np.int16),
-                leads=bits_of(("I",) if i == RECORDS - 1 else LEADS),
+                leads=bits_of(("I",) if i == 1 else LEADS),
                 patient=str(i // 2),
                 fold=i // 2 % 9 + 1,
-                statements=None if i == RECORDS - 2 else {"IMI": 100.0, "SR": 0.0} if ill else {"NORM": 80.0},
+                statements=None if i == 0 else {"IMI": 100.0, "SR": 0.0} if ill else {"NORM": 80.0},
             )
         )
     part = write_part(folder, "0" * 16, segments, {})
@@ -57,6 +59,17 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     record = EncoderRecord(method="upper", leads=LEADS, seed=0, label_free=False)
     runs.write_encoder(folder, build("small", leads=12, seed=5), record)
     return folder
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file can grow beyond a page: the kernel refuses, as it does when a disk is full."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, ignored)
 
 
 @pytest.fixture
