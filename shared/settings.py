@@ -40,7 +40,7 @@ ENV_PREFIX = "SELFMIS_"
 CONFIG_VARIABLE = "SELFMIS_CONFIG"
 DEFAULT_FILE = Path("selfmis.toml")
 # Read by us but not settings of the product.
-OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "SELFMIS_TEST_DATA"})
+OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "SELFMIS_REVISION", "SELFMIS_TEST_DATA"})
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[float, Field(gt=0)]

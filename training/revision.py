@@ -1,14 +1,30 @@
-"""Which code made a result: the version of the package and, in a checkout, the git revision."""
+"""Which code made a result: the version of the package, in a checkout the git revision, and what it stands on."""
 
+import os
+import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGE = "selfmis-monitor"
+VARIABLE = "SELFMIS_REVISION"
+_STANDS_ON = ("numpy", "ray", "safetensors", "scipy", "torch")
 
 
-def revision(root: Path | None = None) -> str:
-    """Such as ``0.1.0+g1a2b3c4d`` (``.dirty`` where files were changed), or ``0.1.0`` outside a checkout."""
+def versions() -> dict[str, str]:
+    """Python's version and those of the packages that decide a number."""
+    return {"python": platform.python_version()} | {name: version(name) for name in _STANDS_ON}
+
+
+def revision(root: Path | None = None, *, environ: Mapping[str, str] | None = None) -> str:
+    """Such as ``0.1.0+g1a2b3c4d`` (``.dirty`` where files were changed), or ``0.1.0`` outside a checkout.
+
+    Where `SELFMIS_REVISION` says it, that: an image or the working directory of a submitted job knows no git.
+    """
+    stated = (os.environ if environ is None else environ).get(VARIABLE)
+    if stated:
+        return stated
     root = Path(__file__).resolve().parent.parent if root is None else root
     try:
         number = version(PACKAGE)

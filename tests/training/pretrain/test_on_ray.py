@@ -1,0 +1,154 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+from training import runs
+from training.pretrain.command import main
+from training.pretrain.dataset import open_dataset
+from training.pretrain.embeddings import ensure, file_for
+from training.pretrain.loop import train
+from training.pretrain.plan import Place, Plan, PlanError
+from training.pretrain.progress import Progress
+from training.pretrain.state import State, unpack
+from training.pretrain.world import World
+from training.runs import RunError, load_encoder
+
+ROOT = Path(__file__).resolve().parents[3]
+TIMED = ("seconds", "records_per_s", "workers")
+
+
+def undisturbed(plan: Plan, cache: Path) -> State:
+    """The plan run without Ray."""
+    data, world = open_dataset(plan), World(torch.device("cpu"))
+    assert plan.teacher is not None
+    teacher = load_encoder(plan.teacher)
+    return unpack(
+        train(plan, data, world, teacher=ensure(file_for(cache, teacher, data.store), teacher, data.store, world))
+    )
+
+
+def apart(one: State, other: State) -> float:
+    flat = [torch.cat([state.model[name].double().flatten() for name in one.model]) for state in (one, other)]
+    return float((flat[0] - flat[1]).norm() / flat[0].norm())
+
+
+def kill_a_worker(run: str, killed: list[int]) -> None:
+    """SIGKILL the worker of a Ray Train run that works in a folder of the run's name, if there is one."""
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        command, folder = process.info["cmdline"], process.info["cwd"]
+        if command and folder and "RayTrainWorker" in command[0] and Path(folder).name == run:
+            process.kill()
+            killed.append(process.pid)
+            return
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_run_that_lost_a_worker_ends_like_an_undisturbed_one_of_a_single_worker(
+    plan: Any, tmp_path: Path
+) -> None:
+    from training.pretrain.on_ray import fit
+
+    asked = plan(epochs=4, checkpoint_every=3)
+    killed: list[int] = []
+    over = threading.Event()
+
+    def assassin() -> None:
+        while not over.wait(0.02) and not killed:
+            if list((tmp_path / "killed").glob("checkpoint_*")):
+                kill_a_worker("killed", killed)
+
+    thread = threading.Thread(target=assassin)
+    thread.start()
+    shown: list[Progress] = []
+    try:
+        place = Place(workers=(2, 2), cache=tmp_path / "cache", failures=1)
+        state = unpack(fit(asked, place, storage=str(tmp_path), name="killed", show=shown.append))
+    finally:
+        over.set()
+        thread.join()
+    expected = undisturbed(asked, tmp_path / "other")
+    assert len(killed) == 1
+    assert apart(state, expected) < 1e-4
+    assert [epoch["workers"] for epoch in state.position.history] == [2, 2, 2, 2]
+    for epoch, other in zip(state.position.history, expected.position.history, strict=True):
+        assert epoch["loss"] == pytest.approx(other["loss"], rel=1e-4)
+    assert [progress.epoch for progress in shown if progress.done][-1] == 4
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_more_workers_than_the_cluster_holds_are_refused_at_once(plan: Any, tmp_path: Path) -> None:
+    from training.pretrain.on_ray import fit
+
+    with pytest.raises(PlanError, match="3 workers with 1 CPU each do not fit"):
+        fit(plan(), Place(workers=(3, 3)), storage=str(tmp_path), name="run", show=lambda _: None)
+
+
+def test_what_a_worker_failed_of_is_told_in_one_line() -> None:
+    from training.pretrain.on_ray import _first_failure
+
+    ours, theirs = RunError("cannot write the checkpoint: No space left on device"), ValueError("a\nb")
+    assert _first_failure({1: ours, 0: theirs}) is ours
+    assert str(_first_failure({0: theirs})) == "training failed: ValueError: a"
+
+
+@pytest.fixture
+def job(store: Path, teacher: Path, tmp_path: Path) -> Callable[..., list[str]]:
+    """The arguments of a job."""
+
+    def arguments(*more: str) -> list[str]:
+        where = ["--store", str(store), "--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache")]
+        what = ["--method", "joint", "--teacher", str(teacher), "--epochs", "6", "--batch", "8", "--seed", "1"]
+        return [*where, *what, *more]
+
+    return arguments
+
+
+def kill_and_repeat(
+    arguments: list[str], out: Path, checkpoint: str, environ: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Start the job, SIGKILL it when it has kept a state, do it again; the history it ends with."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environ}
+    process = subprocess.Popen([sys.executable, "-m", "training.pretrain", *arguments], cwd=ROOT, env=environ)
+    deadline = time.monotonic() + 120
+    while not list(out.glob(checkpoint)) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not runs.is_done(out)
+    assert main(arguments) == 0
+    assert runs.is_done(out)
+    return runs.read_history(out)
+
+
+def test_a_killed_job_goes_on_where_it_was(job: Any, plan: Any, tmp_path: Path) -> None:
+    history = kill_and_repeat(job("--plain"), tmp_path / "run", "checkpoints/state.safetensors", {})
+    expected = undisturbed(plan(epochs=6), tmp_path / "other").position.history
+    without = [[{k: v for k, v in e.items() if k not in TIMED} for e in h] for h in (history, expected)]
+    assert without[0] == without[1]
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_killed_job_on_a_cluster_goes_on_where_it_was(job: Any, plan: Any, tmp_path: Path) -> None:
+    import ray
+
+    address = ray.get_runtime_context().gcs_address
+    arguments = job("--workers", "1")
+    history = kill_and_repeat(
+        arguments, tmp_path / "run", "checkpoints/checkpoint_*/state*", {"RAY_ADDRESS": address}
+    )
+    expected = undisturbed(plan(epochs=6), tmp_path / "other").position.history
+    without = [[{k: v for k, v in e.items() if k not in TIMED} for e in h] for h in (history, expected)]
+    assert without[0] == without[1]
+    assert json.loads((tmp_path / "run" / runs.CONFIG).read_text())["place"]["workers"] == [1, 1]

@@ -1,0 +1,240 @@
+"""The training loop: set up, resume, and then epoch by epoch, from top to bottom.
+
+It is the same for one worker and many, with Ray and without: what differs is in `World`. What it does next is a
+function of plan and position alone, so a run that was interrupted ends as if it had not been.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from shared.encoder import build
+from training.methods import Batch, Setup, Teacher, Trained, Truth
+from training.pretrain.dataset import Dataset
+from training.pretrain.embeddings import Embeddings
+from training.pretrain.order import batch_of, draws_seed, epoch_order, share_of, steps_in_epoch
+from training.pretrain.plan import Plan
+from training.pretrain.progress import Progress
+from training.pretrain.rate import rate_at
+from training.pretrain.state import Position, Tensors, pack, unpack
+from training.pretrain.world import World
+
+_VALIDATION_BATCH = 256
+_SHOW_EVERY_S = 2.0
+
+
+def build_trained(plan: Plan, outputs: tuple[str, ...], teacher: Teacher | None) -> Trained:
+    """What the plan trains, fresh, on the processor."""
+    encoder = build(plan.encoder, leads=len(plan.leads), seed=plan.seed)
+    setup = Setup(encoder=encoder, outputs=outputs, seed=plan.seed, teacher=teacher)
+    trained: Trained = plan.recipe().build(setup, plan.method_options())
+    return trained
+
+
+def train(
+    plan: Plan,
+    data: Dataset,
+    world: World,
+    *,
+    teacher: Embeddings | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> bytes:
+    """Train from where ``world`` was left to the end of the plan; gives the last state, packed.
+
+    Every worker calls it with the same plan. Costs no memory that grows with the store.
+    """
+    # Set up.
+    device = world.device
+    trained = build_trained(plan, data.outputs, teacher.spread(data.train) if teacher else None).to(device)
+    model = world.wrap(trained)
+    optimiser = optimiser_of(trained, plan)
+    steps = steps_in_epoch(len(data.train), plan.batch)
+    position, best = Position(), Tensors()
+
+    # Resume.
+    kept = world.restored()
+    if kept is not None:
+        state = unpack(kept)
+        state.into_model(trained)
+        state.into_optimiser(optimiser)
+        position, best = state.position, state.best
+
+    def packed() -> bytes:
+        return pack(trained, optimiser, position, best)
+
+    # Train.
+    while position.epoch < plan.epochs:
+        epoch, first_step = position.epoch, position.step
+        sums = torch.zeros(0)
+        names: list[str] = list(position.sums)
+        started = shown = clock()
+        seconds_before = position.seconds
+        trained.train()
+        for step, batch in _batches(plan, data, world, teacher, epoch, first_step):
+            rate = rate_at(epoch * steps + step, steps * plan.epochs, plan)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                loss, terms = model(batch)
+            optimiser.zero_grad()
+            torch.autograd.backward(loss * world.size)  # workers' gradients are averaged, their losses are a sum
+            nn.utils.clip_grad_norm_(trained.parameters(), plan.clip)
+            optimiser.step()
+
+            terms = {"loss": loss.detach(), **terms}
+            names = list(terms)
+            of_step = torch.stack([term.double() for term in terms.values()])
+            sums = of_step if not len(sums) else sums + of_step
+            position.step = step + 1
+            if position.step % plan.checkpoint_every == 0 and position.step < steps:
+                _add_up(position, names, sums, world)
+                sums = torch.zeros(0)
+                position.seconds = seconds_before + clock() - started
+                world.keep({"epoch": epoch + 1, "step": position.step}, packed)
+            if world.rank == 0 and clock() - shown > _SHOW_EVERY_S:
+                shown = clock()
+                world.show(
+                    _progress(plan, position, steps, shown - started, position.step - first_step, loss, world)
+                )
+
+        # The epoch is over: sum up, validate, keep.
+        _add_up(position, names, sums, world)
+        trained_s = seconds_before + clock() - started
+        scores = validate(trained, data, world, teacher) if len(data.validation) else {}
+        used = min(len(data.train), steps * plan.batch)
+        record = {
+            "epoch": epoch + 1,
+            **{name: total / steps for name, total in position.sums.items()},
+            "lr": rate_at((epoch + 1) * steps - 1, steps * plan.epochs, plan),
+            "validation": {name: None if math.isnan(value) else value for name, value in scores.items()},
+            "records": used,
+            "seconds": round(trained_s, 3),
+            "records_per_s": round(used / max(trained_s, 1e-9), 1),
+            "workers": world.size,
+        }
+        position.history.append(record)
+        if plan.keep == "best" and _is_best(position, trained.better):
+            position.best_epoch = epoch
+            best = {name: tensor.detach().cpu().clone() for name, tensor in trained.state_dict().items()}
+        position.epoch, position.step, position.sums, position.seconds = epoch + 1, 0, {}, 0.0
+        world.keep(record, packed)
+        if world.rank == 0:
+            world.show(_epoch_done(plan, record))
+    return packed()
+
+
+def optimiser_of(trained: Trained, plan: Plan) -> torch.optim.Optimizer:
+    """AdamW; norms, biases and single numbers are not decayed."""
+    parameters = [p for p in trained.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": plan.weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=plan.lr, fused=True)
+
+
+def validate(trained: Trained, data: Dataset, world: World, teacher: Embeddings | None) -> dict[str, float]:
+    """The method's scores on the validation rows; every worker predicts a share of them."""
+    rows = data.validation
+    mine = rows[share_of(len(rows), world.rank, world.size)]
+    trained.eval()
+    with torch.inference_mode():
+        parts = [
+            trained.predict(data.windows(mine[start : start + _VALIDATION_BATCH]).to(world.device)).float()
+            for start in range(0, max(1, len(mine)), _VALIDATION_BATCH)  # a share without rows has a width, too
+        ]
+        predictions = world.gather(torch.cat(parts)).cpu().numpy()
+    truth = Truth(data.labels(rows) if data.outputs else None, teacher[rows] if teacher else None)
+    return trained.measure(np.ascontiguousarray(predictions), truth)
+
+
+def _batches(
+    plan: Plan, data: Dataset, world: World, teacher: Embeddings | None, epoch: int, first_step: int
+) -> Iterator[tuple[int, Batch]]:
+    """This worker's shares of the epoch's batches from ``first_step`` on; on a GPU one is read ahead."""
+    order = epoch_order(len(data.train), plan.seed, epoch)
+    steps = range(first_step, steps_in_epoch(len(data.train), plan.batch))
+    needs = plan.recipe().needs
+
+    def read(step: int) -> dict[str, Any]:
+        rows = data.train[batch_of(order, step, plan.batch)]
+        share = share_of(len(rows), world.rank, world.size)
+        mine = rows[share]
+        return {
+            "rows": len(rows),
+            "first": share.start,
+            "windows": data.windows(mine),
+            "labels": torch.from_numpy(data.labels(mine)) if data.outputs else None,
+            "context": data.context(mine) if needs.context else None,
+            "teacher": torch.from_numpy(teacher[rows]) if teacher else None,
+            "patients": torch.from_numpy(data.patients(rows)),
+        }
+
+    def batch(step: int, parts: dict[str, Any]) -> Batch:
+        seed = draws_seed(plan.seed, epoch, step, world.rank)
+        torch.manual_seed(seed)  # of dropout and the like, too
+        draws = torch.Generator(world.device).manual_seed(seed)
+        moved: dict[str, Any] = {k: v.to(world.device) if isinstance(v, Tensor) else v for k, v in parts.items()}
+        return Batch(draws=draws, **moved)
+
+    if world.device.type == "cpu":  # the processors have better things to do than to read ahead
+        for step in steps:
+            yield step, batch(step, read(step))
+        return
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(read, steps.start)
+        for step in steps:
+            parts = ahead.result()
+            if step + 1 < steps.stop:
+                ahead = reader.submit(read, step + 1)
+            yield step, batch(step, parts)
+
+
+def _add_up(position: Position, names: list[str], sums: Tensor, world: World) -> None:
+    if len(sums):
+        totals = world.sum(sums).tolist()
+        position.sums = {n: position.sums.get(n, 0.0) + t for n, t in zip(names, totals, strict=True)}
+
+
+def _is_best(position: Position, entry: str) -> bool:
+    scores = [record["validation"].get(entry) for record in position.history]
+    known = [-math.inf if score is None else score for score in scores]
+    return known[-1] > max(known[:-1], default=-math.inf)
+
+
+def _progress(
+    plan: Plan, position: Position, steps: int, seconds: float, done: int, loss: Tensor, world: World
+) -> Progress:
+    each = seconds / max(1, done)
+    left = (plan.epochs - position.epoch) * steps - position.step
+    return Progress(
+        what="epoch",
+        epoch=position.epoch + 1,
+        epochs=plan.epochs,
+        share=position.step / steps,
+        loss=float(loss.detach()) * world.size,
+        records_per_s=plan.batch / max(each, 1e-9),
+        left_s=left * each,
+    )
+
+
+def _epoch_done(plan: Plan, record: dict[str, Any]) -> Progress:
+    scores = "  ".join(f"{n} {v:.3f}" for n, v in record["validation"].items() if v is not None and n != "score")
+    return Progress(
+        what="epoch",
+        epoch=record["epoch"],
+        epochs=plan.epochs,
+        share=1.0,
+        loss=record["loss"],
+        records_per_s=record["records_per_s"],
+        left_s=(plan.epochs - record["epoch"]) * record["seconds"],
+        done=True,
+        scores=scores,
+        record=record,
+    )

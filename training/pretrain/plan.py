@@ -1,0 +1,139 @@
+"""What a training run was asked to do (`Plan`) and where it should run (`Place`); both refuse nonsense.
+
+A plan decides the result, a place does not: a run may be resumed at another place, but never with another plan.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared.encoder import names
+from shared.errors import SelfmisError
+from shared.frames import LEADS
+from training.methods import Method, Options, find, plain
+
+
+class PlanError(SelfmisError):
+    """A training run cannot be done as asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that decides what comes out of a run."""
+
+    method: str
+    store: Path
+    options: tuple[str, ...] = ()
+    encoder: str = "small"
+    lead: str = "I"
+    teacher: Path | None = None
+    folds: tuple[int, ...] = tuple(range(1, 9))
+    validate: tuple[int, ...] = (9,)  # never trained on; empty: no validation
+    sources: tuple[str, ...] = ()  # empty: all
+    statements: int | None = None  # also classify every statement with so many positives
+    epochs: int = 30
+    batch: int = 64  # of all workers together
+    lr: float = 1e-3  # at the top, after the warm-up
+    schedule: str = "cosine"  # or exponential: how the rate falls to `final_lr`
+    final_lr: float = 0.01  # of lr, at the end
+    warmup: float = 0.05  # of all steps, during which the rate rises from 0
+    weight_decay: float = 0.01  # on matrices and kernels only
+    clip: float = 1.0  # largest norm of the gradient
+    seed: int = 0
+    keep: str = "last"  # or best: the epoch with the best validation score
+    checkpoint_every: int = 500  # steps; and at the end of every epoch
+
+    def __post_init__(self) -> None:
+        method = self.recipe()
+        self.method_options()
+        if self.encoder not in names():
+            raise PlanError(f"no encoder {self.encoder!r:.60}; there are {', '.join(names())}")
+        if self.lead not in LEADS:
+            raise PlanError(f"no lead {self.lead!r:.60}; there are {', '.join(LEADS)}")
+        for name, low in (("epochs", 1), ("batch", 2), ("checkpoint_every", 1), ("seed", 0)):
+            if getattr(self, name) < low:
+                raise PlanError(f"{name} must be at least {low}, not {getattr(self, name)}")
+        for name, bottom, top in (
+            ("lr", 0.0, 10.0),
+            ("final_lr", 0.0, 1.0),
+            ("warmup", -math.inf, 0.9),
+            ("weight_decay", -math.inf, 10.0),
+            ("clip", 0.0, math.inf),
+        ):
+            value = getattr(self, name)
+            if not max(bottom, -1e-12) < value <= top:
+                raise PlanError(f"{name} must be above {max(bottom, 0):g} and at most {top:g}, not {value:g}")
+        for name, allowed in (("schedule", ("cosine", "exponential")), ("keep", ("last", "best"))):
+            if getattr(self, name) not in allowed:
+                raise PlanError(f"{name} must be {' or '.join(allowed)}, not {getattr(self, name)!r:.60}")
+        if not self.folds:
+            raise PlanError("no folds to train on")
+        if both := set(self.folds) & set(self.validate):
+            raise PlanError(f"fold {min(both)} cannot be both trained on and validated on")
+        if self.keep == "best" and not self.validate:
+            raise PlanError("keeping the best epoch needs folds to validate on")
+        if method.needs.teacher and self.teacher is None:
+            raise PlanError(f"the method {self.method} aligns with a teacher: name its run folder with --teacher")
+        if self.teacher is not None and not method.needs.teacher:
+            raise PlanError(f"the method {self.method} has no use for a teacher")
+        if self.statements is not None and not method.needs.labels:
+            raise PlanError(f"the method {self.method} uses no labels, so no statements either")
+        if self.statements is not None and self.statements < 1:
+            raise PlanError(f"statements must have at least 1 positive, not {self.statements}")
+
+    def recipe(self) -> Method[Any]:
+        """The method."""
+        return find(self.method)
+
+    def method_options(self) -> Options:
+        """Its hyper-parameters."""
+        options: Options = self.recipe().options.parse(self.options)
+        return options
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """What the encoder reads."""
+        return LEADS if self.recipe().needs.all_leads else (self.lead,)
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in `config.json`; the options with their defaults filled in."""
+        values = dataclasses.asdict(self) | {"options": dict(plain(self.method_options()))}
+        return {k: _json(v) for k, v in values.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a run happens: workers, their threads and device, and where its checkpoints are kept."""
+
+    workers: tuple[int, int] = (1, 1)  # fewest and most; Ray Train grows and shrinks in between
+    threads: int = 1  # of each worker
+    device: str = "auto"
+    storage: str | None = None  # default: in the run folder
+    cache: Path | None = None  # of teacher embeddings; default: in the teacher's run folder
+    failures: int = 3  # how often a run is resumed by itself
+    plain: bool = False  # in this process, without Ray
+
+    def __post_init__(self) -> None:
+        fewest, most = self.workers
+        if not 1 <= fewest <= most <= 4096:
+            raise PlanError(f"workers must be N, or FEWEST:MOST, at least 1, not {fewest}:{most}")
+        if self.plain and most > 1:
+            raise PlanError("a plain run has one worker; leave --plain away for more")
+        if not 1 <= self.threads <= 1024:
+            raise PlanError(f"threads per worker must be 1 to 1024, not {self.threads}")
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise PlanError(f"device must be auto, cpu or cuda, not {self.device!r:.60}")
+        if self.failures < 0:
+            raise PlanError(f"failures must be at least 0, not {self.failures}")
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in `config.json`."""
+        return {k: _json(v) for k, v in dataclasses.asdict(self).items()}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,101 @@
+"""All that a checkpoint holds, in one safetensors file: weights, optimiser, position, history, best weights.
+
+All chance and the learning rate are functions of seed and position, so the position is also their state.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from shared.errors import SelfmisError
+
+FORMAT = 1
+FILE = "state.safetensors"
+
+Tensors = dict[str, Tensor]
+
+
+class StateError(SelfmisError):
+    """A checkpoint cannot be used."""
+
+
+@dataclass
+class Position:
+    """How far a run is: whole epochs, steps in the one that has begun, and what was summed up in it so far."""
+
+    epoch: int = 0
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int | None = None
+
+
+def pack(model: nn.Module, optimiser: torch.optim.Optimizer | None, position: Position, best: Tensors) -> bytes:
+    """The state as bytes."""
+    tensors: Tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
+    if optimiser is not None:
+        for number, values in optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{number}.{name}": tensor for name, tensor in values.items()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    return safetensors.torch.save(tensors, {"format": str(FORMAT), "position": json.dumps(asdict(position))})
+
+
+@dataclass(frozen=True)
+class State:
+    """A state that was unpacked."""
+
+    position: Position
+    model: Tensors
+    best: Tensors
+    optimiser: dict[int, Tensors]
+
+    @property
+    def final(self) -> Tensors:
+        """The weights a run ends with: the best ones where those were kept."""
+        return self.best or self.model
+
+    def into_model(self, model: nn.Module, *, final: bool = False) -> None:
+        """Load the weights; those of another shape are refused in one line."""
+        try:
+            model.load_state_dict(self.final if final else self.model)
+        except RuntimeError as error:
+            why = " ".join(str(error).split())
+            raise StateError(f"the checkpoint does not fit this run: {why:.200}") from None
+
+    def into_optimiser(self, optimiser: torch.optim.Optimizer) -> None:
+        """Load the moments."""
+        groups = optimiser.state_dict()["param_groups"]
+        if sum(len(group["params"]) for group in groups) != len(self.optimiser):
+            raise StateError(
+                "the checkpoint does not fit this run: its optimiser has another number of parameters"
+            )
+        optimiser.load_state_dict({"state": self.optimiser, "param_groups": groups})
+
+
+def unpack(data: bytes) -> State:
+    """The mirror image of `pack`; refuses what is cut short or of another format."""
+    try:
+        tensors = safetensors.torch.load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+        if header["format"] != str(FORMAT):
+            raise StateError(f"the checkpoint has format {header['format']!r:.20}, this program's is {FORMAT}")
+        position = Position(**json.loads(header["position"]))
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise StateError(f"the checkpoint is damaged or not ours: {error!s:.100}") from None
+    groups: dict[str, Tensors] = {"model": {}, "best": {}}
+    optimiser: dict[int, Tensors] = {}
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition(".")
+        if kind == "optimiser":
+            number, _, key = rest.partition(".")
+            optimiser.setdefault(int(number), {})[key] = tensor
+        else:
+            groups[kind][rest] = tensor
+    return State(position, groups["model"], groups["best"], optimiser)

@@ -1,0 +1,120 @@
+"""This worker among the others: who it is, how they add up, and where its state is kept.
+
+`World` is a worker alone, in one process; `Group` is one of several in a torch process group. The training loop
+knows only these few methods, so it is the same loop in a unit test, in a benchmark and on a cluster.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from training.pretrain.batchnorm import shared_norms
+from training.pretrain.progress import Progress
+from training.pretrain.state import FILE
+from training.runs import write_file
+
+Record = Mapping[str, Any]
+
+
+class World:
+    """A worker alone. Its state is kept in ``folder``, or nowhere."""
+
+    rank = 0
+    size = 1
+
+    def __init__(
+        self,
+        device: torch.device,
+        *,
+        folder: Path | None = None,
+        show: Callable[[Progress], None] = lambda _progress: None,
+    ) -> None:
+        self.device = device
+        self.folder = folder
+        self.show = show
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """``module``, such that a backward pass of ``size · loss`` leaves the whole batch's gradient in it."""
+        return module
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum over all workers."""
+        return values
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """The rows of all workers, in order of rank."""
+        return rows
+
+    def barrier(self) -> None:
+        """Wait until all workers are here."""
+
+    def keep(self, _record: Record, state: Callable[[], bytes]) -> None:
+        """Keep the state and tell the world how far we are; every worker calls it at the same moment."""
+        if self.folder is not None:
+            write_file(self.folder / FILE, state())
+
+    def restored(self) -> bytes | None:
+        """The state that was kept last, if any."""
+        if self.folder is None or not (self.folder / FILE).exists():
+            return None
+        return (self.folder / FILE).read_bytes()
+
+
+class Group(World):
+    """One of the workers of the torch process group that this process is in."""
+
+    def __init__(
+        self,
+        device: torch.device,
+        *,
+        folder: Path | None = None,
+        show: Callable[[Progress], None] = lambda _progress: None,
+    ) -> None:
+        super().__init__(device, folder=folder, show=show)
+        self.rank = dist.get_rank()
+        self.size = dist.get_world_size()
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """See `World.wrap`."""
+        if self.size == 1:
+            return module
+        # Buffers need no broadcast: with shared norms they are equal on all workers.
+        return DistributedDataParallel(
+            shared_norms(module, self.device), forward_sync_buffers=False, gradient_as_bucket_view=True
+        )
+
+    def sum(self, values: Tensor) -> Tensor:
+        """See `World.sum`."""
+        total = values.clone()
+        if self.size > 1:
+            dist.all_reduce(total)
+        return total
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """See `World.gather`; the workers may have different numbers of rows."""
+        if self.size == 1:
+            return rows
+        counts = torch.zeros(self.size, dtype=torch.int64, device=self.device)
+        counts[self.rank] = len(rows)
+        dist.all_reduce(counts)
+        padded = rows.new_zeros(int(counts.max()), *rows.shape[1:])
+        padded[: len(rows)] = rows
+        parts = [torch.empty_like(padded) for _ in range(self.size)]
+        dist.all_gather(parts, padded)
+        return torch.cat([part[: int(count)] for part, count in zip(parts, counts, strict=True)])
+
+    def barrier(self) -> None:
+        """See `World.barrier`."""
+        if self.size > 1:
+            dist.all_reduce(torch.zeros(1, device=self.device))
+
+    def keep(self, record: Record, state: Callable[[], bytes]) -> None:
+        """See `World.keep`; the first worker writes."""
+        if self.rank == 0:
+            super().keep(record, state)
+        self.barrier()
