@@ -24,7 +24,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("config", "selfmis.config", "print the settings in force and where each came from"),
     Command("redis", "deploy.redis", "run the embedded Redis server, or see or stop it"),
     Command("simulate", "services.ingest.simulate", "write simulated recordings as a data set"),
-    Command("prepare", "training.prepare", "recordings into a store that trains fast"),
+    Command("prepare", "training.prepare.__main__", "recordings into a store that trains fast"),
     Command("ingest replay", "services.ingest.replay", "stream recordings into Redis: WFDB, CSV, NumPy"),
     Command("ingest run", "services.ingest.run", "stream the ward of a scenario file into Redis"),
     Command("pretrain", "training.pretrain.command", "train an encoder: SelfMIS, its yardsticks, a teacher"),
@@ -35,6 +35,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench quality", "benchmarks.quality", "how well the quality gate tells noise from ECG"),
     Command("bench realism", "benchmarks.realism", "simulated against real recordings, wave by wave"),
     Command("bench signal", "benchmarks.signal", "cost of resampling, band-pass and quality gate"),
+    Command("bench store", "benchmarks.store", "how fast the training store is made and read"),
 )
 
 _HELP = ("-h", "--help", "help")

@@ -34,7 +34,8 @@ def cluster_named() -> bool:
 def cluster(cpus: int | None = None) -> Iterator[None]:
     """A Ray cluster for the block: the one this process has joined, the one in ``RAY_ADDRESS``, or one of its own.
 
-    ``cpus`` limits one of its own; it takes 3–5 s to start and is stopped at the end.
+    ``cpus`` limits one of its own; it takes 3–5 s to start and is stopped at the end. What processes of the cluster
+    print stays in Ray's logs: what is wrong comes back as an exception.
     """
     prepare_environment()
     import ray  # noqa: PLC0415 - takes a second, and must come after the environment
@@ -44,9 +45,15 @@ def cluster(cpus: int | None = None) -> Iterator[None]:
         return
     try:
         if cluster_named():
-            ray.init(logging_level=logging.ERROR)
+            ray.init(logging_level=logging.ERROR, log_to_driver=False)
         else:
-            ray.init(address="local", num_cpus=cpus, include_dashboard=False, logging_level=logging.ERROR)
+            ray.init(
+                address="local",
+                num_cpus=cpus,
+                include_dashboard=False,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+            )
     except (ConnectionError, RuntimeError, ValueError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         where = os.environ.get("RAY_ADDRESS", "here")

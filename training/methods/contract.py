@@ -123,8 +123,12 @@ class Trained(nn.Module, ABC):
     """Everything that a method trains, in one module; in it the encoder, which is what the training is for."""
 
     encoder: Encoder
-    head: Head | None = None  # a classification head, if the method trains one
+    head: Head | None  # a classification head, if the method trains one
     better: ClassVar[str] = "score"  # the entry of `measure` that says which epoch is better; higher is
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = None
 
     @abstractmethod
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -4,7 +4,3 @@
 ``plan`` cuts the lists into parts, ``part`` makes one part (``wfdb_leads`` and ``cut`` read and cut a record),
 ``spread`` makes many at once, ``run`` puts them together.
 """
-
-from training.prepare.command import main
-
-__all__ = ["main"]

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -110,7 +111,8 @@ def _spread(planned: Sequence[Planned], out: Path, cutting: Cutting, workers: in
             planned,
             out,
             cutting=cutting,
-            spread=here if workers == 0 else over_ray,
+            # One of our own has so many CPUs; of a cluster that others use too, we take no more.
+            spread=here if workers == 0 else partial(over_ray, at_once=workers if cluster_named() else None),
             now=datetime.now(UTC),
             code=revision(),
             progress=Progress("prepare", records, "records"),
@@ -125,6 +127,6 @@ def _say(made: Prepared, planned: Sequence[Planned], out: Path) -> None:
     absent = sum(source.listing.absent for source in planned)
     duplicates = sum(source.duplicates for source in planned)
     print(
-        f"{made.segments:,} segments in {made.parts} parts ({made.found} were done) of {out}; "
+        f"{made.segments:,} segments in {made.parts} parts ({made.found} done before): {out}\n"
         f"{len(made.rejected):,} records rejected, {absent:,} absent, {duplicates:,} duplicates"
     )

@@ -1,0 +1,72 @@
+"""What the tests of training an encoder share: a small store, a plan over it, and teachers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from datetime import UTC, datetime
+from shared.encoder import build
+from shared.frames import LEADS
+from training import runs
+from training.pretrain.plan import Plan
+from training.runs import EncoderRecord
+from training.store import Segment, Source, bits_of, finish, write_part
+
+RECORDS = 72
+MakePlan = Callable[..., Plan]
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """72 records in folds 1–9, two a patient; every second one an IMI with a slower, larger wave.
+
+    The last record has lead I alone, the one before it lacks labels.
+    """
+    folder = tmp_path_factory.mktemp("store")
+    chance = np.random.default_rng(0)
+    time = np.arange(1000) / 100
+    segments = []
+    for i in range(RECORDS):
+        ill = i % 2
+        waves = np.sin(2 * np.pi * (1.0 + 0.4 * (1 - ill)) * time + chance.uniform(0, 6, (12, 1)))
+        counts = (500 + 300 * ill) * waves**3 + chance.normal(0, 80, (12, 1000))
+        segments.append(
+            Segment(
+                record=str(i),
+                source="test",
+                counts=counts.astype(np.int16),
+                leads=bits_of(("I",) if i == RECORDS - 1 else LEADS),
+                patient=str(i // 2),
+                fold=i // 2 % 9 + 1,
+                statements=None if i == RECORDS - 2 else {"IMI": 100.0, "SR": 0.0} if ill else {"NORM": 80.0},
+            )
+        )
+    part = write_part(folder, "0" * 16, segments, {})
+    source = Source("test", "plain", len(segments), 0)
+    finish(folder, [part], [source], created=datetime(2026, 1, 1, tzinfo=UTC), code="test")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a twelve-lead teacher (which never learnt anything, but that is its own business)."""
+    folder = tmp_path_factory.mktemp("teacher")
+    record = EncoderRecord(method="upper", leads=LEADS, seed=0, label_free=False)
+    runs.write_encoder(folder, build("small", leads=12, seed=5), record)
+    return folder
+
+
+@pytest.fixture
+def plan(store: Path, teacher: Path) -> MakePlan:
+    """A plan of two epochs of eight steps; `joint`, the method with everything in it, unless changed."""
+
+    def make(**changes: Any) -> Plan:
+        values: dict[str, Any] = {"method": "joint", "store": store, "epochs": 2, "batch": 8, "seed": 1, **changes}
+        if values["method"] in ("joint", "selfmis"):
+            values.setdefault("teacher", teacher)
+        return Plan(**values)
+
+    return make

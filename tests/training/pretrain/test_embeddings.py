@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from training.pretrain.dataset import read_windows
+from training.pretrain.embeddings import Embeddings, ensure, file_for
+from training.pretrain.world import World
+from training.runs import load_encoder
+from training.store import Store
+
+WORLD = World(torch.device("cpu"))
+
+
+def test_each_row_is_what_the_teacher_makes_of_it(store: Path, teacher: Path, tmp_path: Path) -> None:
+    opened, trained = Store(store), load_encoder(teacher)
+    found = ensure(tmp_path / "e.npy", trained, opened, WORLD)
+    rows = np.array([3, 0, 7])
+    with torch.no_grad():
+        expected = trained.encoder(read_windows(opened, rows, trained.record.leads)).numpy()
+    np.testing.assert_allclose(found[rows], expected, atol=1e-5)
+
+
+def test_a_row_without_the_leads_of_the_teacher_is_not_a_number(
+    store: Path, teacher: Path, tmp_path: Path
+) -> None:
+    found = ensure(tmp_path / "e.npy", load_encoder(teacher), Store(store), WORLD)
+    assert np.isnan(found.mapped).all(axis=1).nonzero()[0].tolist() == [len(Store(store)) - 1]
+
+
+def test_they_are_computed_once(store: Path, teacher: Path, tmp_path: Path) -> None:
+    shares: list[float] = []
+    for _ in range(2):
+        ensure(tmp_path / "e.npy", load_encoder(teacher), Store(store), WORLD, show=shares.append)
+    assert shares == [1.0]
+    assert [path.name for path in tmp_path.iterdir()] == ["e.npy"]
+
+
+def test_another_teacher_has_another_file(store: Path, teacher: Path, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    trained = load_encoder(teacher)
+    other = replace(trained, weights_sha256="0" * 64)
+    assert file_for(tmp_path, trained, Store(store)) != file_for(tmp_path, other, Store(store))
+
+
+def test_the_spread_is_over_the_training_rows_alone() -> None:
+    values = np.random.default_rng(0).normal(5, 2, (100, 3)).astype(np.float32)
+    values[50:] = np.nan
+    spread = Embeddings(values).spread(np.arange(50))
+    np.testing.assert_allclose(spread.mean, values[:50].mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(spread.std, values[:50].std(axis=0), rtol=1e-5)

@@ -1,0 +1,97 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from training.pretrain.dataset import open_dataset
+from training.pretrain.embeddings import Embeddings, ensure, file_for
+from training.pretrain.loop import build_trained, train
+from training.pretrain.plan import Plan
+from training.pretrain.state import State, unpack
+from training.pretrain.world import Record, World
+from training.runs import RunError, load_encoder
+
+CPU = torch.device("cpu")
+
+
+class Killed(Exception):
+    pass
+
+
+class Mortal(World):
+    """Dies right after it has kept its state for the `lives`-th time."""
+
+    def __init__(self, folder: Path, lives: int) -> None:
+        super().__init__(CPU, folder=folder)
+        self.lives = lives
+
+    def keep(self, record: Record, state: Callable[[], bytes]) -> None:
+        super().keep(record, state)
+        self.lives -= 1
+        if not self.lives:
+            raise Killed
+
+
+def embeddings_of(plan: Plan, cache: Path) -> Embeddings | None:
+    if plan.teacher is None:
+        return None
+    data, teacher = open_dataset(plan), load_encoder(plan.teacher)
+    return ensure(file_for(cache, teacher, data.store), teacher, data.store, World(CPU))
+
+
+def run(plan: Plan, world: World, cache: Path) -> State:
+    return unpack(train(plan, open_dataset(plan), world, teacher=embeddings_of(plan, cache)))
+
+
+def untimed(state: State) -> list[dict[str, Any]]:
+    return [{k: v for k, v in e.items() if k not in ("seconds", "records_per_s")} for e in state.position.history]
+
+
+@pytest.mark.parametrize("lives", [1, 2, 3])
+def test_an_interrupted_run_ends_as_if_it_had_not_been(plan: Any, tmp_path: Path, lives: int) -> None:
+    asked = plan(checkpoint_every=5, keep="best")
+    undisturbed = run(asked, World(CPU), tmp_path)
+    with pytest.raises(Killed):
+        run(asked, Mortal(tmp_path, lives), tmp_path)
+    resumed = run(asked, World(CPU, folder=tmp_path), tmp_path)
+    assert untimed(resumed) == untimed(undisturbed)
+    assert all(torch.equal(resumed.model[name], value) for name, value in undisturbed.model.items())
+    assert all(torch.equal(resumed.best[name], value) for name, value in undisturbed.best.items())
+
+
+def test_the_same_plan_twice_gives_the_same_weights(plan: Any, tmp_path: Path) -> None:
+    first, second = (run(plan(epochs=1), World(CPU), tmp_path) for _ in range(2))
+    assert all(torch.equal(second.model[name], value) for name, value in first.model.items())
+
+
+def test_a_record_of_an_epoch_says_how_it_went(plan: Any, tmp_path: Path) -> None:
+    state = run(plan(epochs=1), World(CPU), tmp_path)
+    (record,) = state.position.history
+    assert record["loss"] == pytest.approx(record["classification"] + 0.1 * record["alignment"])
+    assert record["records"] == 56  # 62 in folds 1–8 with labels and twelve leads, in whole batches of 8
+    assert {"score", "any_mi", "macro", "retrieval_1"} <= record["validation"].keys()
+
+
+def test_the_best_epoch_is_kept_where_that_was_asked(plan: Any, tmp_path: Path) -> None:
+    state = run(plan(epochs=3, keep="best", method="supervised"), World(CPU), tmp_path)
+    scores = [epoch["validation"]["score"] for epoch in state.position.history]
+    assert state.position.best_epoch == scores.index(max(scores))
+    assert state.final is state.best
+
+
+def test_statements_are_learnt_beside_the_scores(plan: Any) -> None:
+    assert open_dataset(plan(method="supervised", statements=5)).outputs[10:] == ("NORM", "SR")
+
+
+def test_a_full_disk_at_a_checkpoint_is_one_line(plan: Any, tmp_path: Path) -> None:
+    full = World(CPU, folder=Path("/proc/self/fdinfo"))  # nothing can be written there
+    with pytest.raises(RunError, match="cannot write"):
+        run(plan(epochs=1), full, tmp_path)
+
+
+def test_equal_seeds_start_from_equal_weights(plan: Any) -> None:
+    first, second, other = (build_trained(plan(method="supervised", seed=s), ("MI",), None) for s in (1, 1, 2))
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
