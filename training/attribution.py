@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.artefact import DataSource
+from shared.artefact.manifest import SIMULATED as SIMULATED_NAME
 from shared.errors import SelfmisError
 from shared.labels import SCORE_NAMES
 from training.pretrain.dataset import store_fingerprint
@@ -23,7 +24,7 @@ PTBXL = DataSource(
     licence="CC BY 4.0",
 )
 SIMULATOR = DataSource(
-    name="simulated recordings",
+    name=SIMULATED_NAME,
     attribution="Made by the simulator of this program; no person's data.",
     licence="Apache-2.0",
 )

@@ -1,7 +1,9 @@
 """A run folder as a network of the ten scores, and what it has seen: what evaluation and export start from."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from torch import nn
 from shared.encoder import Head, HeadConfig
 from shared.labels import SCORE_NAMES
 from shared.network import Classifier
+from training.methods import find
 from training.pretrain.dataset import read_windows
 from training.runs import RunError, TrainedEncoder, TrainedHead, load_encoder, load_head, read_config
 from training.store import Store
@@ -41,10 +44,21 @@ class TrainedRun:
         """What the encoder reads."""
         return self.trained.record.leads
 
+    @cached_property
+    def sha256(self) -> str:
+        """Names the weights of encoder and head."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.classifier.state_dict().items()):
+            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
     @property
-    def seed(self) -> int:
-        """The seed of this run, not of the encoder it may have started from."""
-        return int(plan_of(self.config).get("seed", self.trained.record.seed))
+    def seeds(self) -> str:
+        """The seed of this run and of the encoder it started from, such as ``0/3``."""
+        steps = [self.config]
+        while isinstance(before := steps[-1].get("encoder_config"), Mapping) and before:
+            steps.append(before)
+        return "/".join(str(plan_of(step).get("seed", "?")) for step in steps)
 
 
 def load_run(folder: str | Path) -> TrainedRun:
@@ -86,9 +100,17 @@ def seen_folds(config: Mapping[str, Any]) -> frozenset[int]:
     seen: set[int] = set()
     for each in lineage(config):
         plan = plan_of(each)
+        if not learns(plan):
+            continue
         for name in ("folds", "validate"):
             seen.update(int(fold) for fold in plan.get(name) or ())
     return frozenset(seen)
+
+
+def learns(plan: Mapping[str, Any]) -> bool:
+    """Whether what this plan describes learnt from records at all; an untrained encoder has seen none."""
+    method = plan.get("method")
+    return method is None or find(str(method)).needs.training
 
 
 def lineage(config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

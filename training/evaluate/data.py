@@ -39,8 +39,8 @@ class Tested:
 def opened(path: Path, folds: Sequence[int]) -> Iterator[Tested]:
     """A store as it is; or the records of ``folds`` of a folder in PTB-XL's layout, read into a store of its own.
 
-    That store lies in the system's temporary folder (24 kB a record) and is gone afterwards. Records that cannot be
-    read are named on stderr and counted. Refuses a folder that is neither, or has no record in these folds.
+    That store lies in the system's temporary folder (24 kB a record) and is gone afterwards. Records that cannot
+    be read are named on stderr and counted. Refuses a folder that is neither, or has no record in these folds.
     """
     if (path / MANIFEST).is_file():
         yield Tested(Store(path), path.resolve().name)

@@ -46,7 +46,8 @@ class Figures:
     def __call__(self, weights: Floats) -> Floats:
         """One row of figures for each row of weights."""
         per_replicate = [self._of(number, weights) for number in range(len(self.scored.probabilities))]
-        return np.mean(per_replicate, axis=0)
+        mean: Floats = np.mean(per_replicate, axis=0)
+        return mean
 
     def of_replicates(self) -> Floats:
         """The figures of each replicate (replicates × `names`), every record counting once."""

@@ -15,8 +15,8 @@ from shared.artefact.writing import torch_model
 from shared.encoder import Encoder
 from shared.labels import SCORE_NAMES
 from shared.signal import WINDOW_SAMPLES, preprocess
-from training.classifier import TrainedRun, lineage, load_run, plan_of, seen_folds
-from training.decision import Decision, probabilities
+from training.classifier import TrainedRun, load_run, plan_of, seen_folds
+from training.decision import DECISION, Decision, probabilities
 from training.evaluate.data import EvaluationError
 from training.runs import ENCODER
 from training.store import Store
@@ -61,7 +61,7 @@ class RunModel(Model):
         self.name, self.leads = run.name, run.leads
         self.thresholds = np.array([decision.thresholds[name] for name in SCORE_NAMES])
         self.seen = seen_folds(run.config) | frozenset(decision.folds)
-        self.replicate = _seeds(run)
+        self.replicate = run.seeds
 
     @property
     def run(self) -> TrainedRun:
@@ -94,7 +94,7 @@ class RunModel(Model):
             "label_free": record.label_free,
             "label_share": plan_of(self._run.config).get("share", 1.0),
             "teacher": None if record.teacher is None else record.teacher.title,
-            "weights_sha256": self._run.trained.weights_sha256,
+            "sha256": self._run.sha256,
             "seeds": self.replicate,
             "calibration": self._decision.calibration.method,
             "decided_on": {"folds": list(self._decision.folds), "records": self._decision.records},
@@ -153,6 +153,11 @@ def open_model(
     raise EvaluationError(f"model {folder}: {what}")
 
 
+def is_undecided(folder: Path) -> bool:
+    """Whether this is a run whose calibration and thresholds are still to be decided."""
+    return (folder / ENCODER).exists() and not (folder / DECISION).exists()
+
+
 def signals_of(store: Store, rows: Rows, leads: tuple[str, ...], change: Change | None = None) -> Iterator[Floats]:
     """Windows of the rows in millivolts, batch after batch."""
     for start in range(0, len(rows), BATCH):
@@ -171,12 +176,3 @@ def scores_of(
     if not np.isfinite(out).all():
         raise EvaluationError(f"{model.name} gives probabilities that are no numbers")
     return out
-
-
-def _seeds(run: TrainedRun) -> str:
-    """The seeds of this run and of the encoder it started from, newest first."""
-    steps = [run.config]
-    while isinstance(before := steps[-1].get("encoder_config"), dict) and before:
-        steps.append(before)
-    seeds = [str(plan_of(step).get("seed", "?")) for step in steps]
-    return "/".join(seeds) if next(lineage(run.config), None) else str(run.seed)

@@ -46,10 +46,10 @@ class Measured:
 
 
 def summary(measured: Measured) -> dict[str, Any]:
-    """``any_mi``, ``macro6``, ``macro9``, ``types``, ``ece``, ``sensitivity``, ``specificity`` and what explains them.
+    """Any-MI, the macro averages, the types, calibration, and what the shipped threshold does.
 
-    ``n`` is the number of records, ``positives`` of those with the finding, ``few`` marks a type that these records
-    cannot judge by itself.
+    ``n`` is the number of records, ``positives`` of those with the finding, ``few`` marks a type that these
+    records cannot judge by itself.
     """
     scored = measured.scored
     positives = dict(zip(SCORE_NAMES, scored.labels.sum(axis=0).astype(int).tolist(), strict=True))
@@ -81,17 +81,16 @@ def difference(measured: Measured, other: Measured) -> dict[str, Any]:
     if not np.array_equal(measured.scored.rows, other.scored.rows):
         raise EvaluationError("two models can only be compared on the same records")
     found = {}
-    for name in ("auroc.MI", *MACROS, *(f"auroc.{code}" for code in MI_CODES)):
+    for name in (f"auroc.{ANY_MI}", *MACROS, *(f"auroc.{code}" for code in MI_CODES)):
         column = measured.names.index(name)
         draws = measured.draws[:, column] - other.draws[:, column]
         known = draws[~np.isnan(draws)]
         sides = [float((known <= 0).mean()), float((known >= 0).mean())] if len(known) else []
-        found[name.removeprefix("auroc.").replace(ANY_MI, "any_mi") if name == "auroc.MI" else
-              name.removeprefix("auroc.")] = {
+        found["any_mi" if name == f"auroc.{ANY_MI}" else name.removeprefix("auroc.")] = {
             "difference": _number(measured.values[column] - other.values[column]),
             "ci": _interval(percentile_interval(draws)),
             "p": min(1.0, 2 * min(sides)) if sides else None,
-        }  # fmt: skip
+        }
     return found
 
 

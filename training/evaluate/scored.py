@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from training.evaluate.members import Member
 from training.evaluate.models import Change, Rows, scores_of
-from training.probe.selection import labelled_rows
 from training.store import Store
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -17,7 +16,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """``probabilities`` and ``found`` are replicates × records × scores; the rest is the same for all replicates."""
+    """``probabilities`` and ``found`` are replicates × records × scores; the rest is the same for all of them."""
 
     rows: Rows
     labels: Floats
@@ -39,11 +38,6 @@ class Scored:
             self.probabilities[:, keep],
             self.found[:, keep],
         )
-
-
-def tested_rows(store: Store, folds: Sequence[int], leads: tuple[str, ...]) -> Rows:
-    """Labelled rows of the folds with the leads a model reads; one line where there are none."""
-    return labelled_rows(store, folds, leads)
 
 
 def score(
