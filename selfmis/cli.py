@@ -29,7 +29,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("ingest replay", "services.ingest.replay", "stream recordings into Redis: WFDB, CSV, NumPy"),
     Command("ingest run", "services.ingest.run", "stream the ward of a scenario file into Redis"),
-    Command("prepare", "training.prepare.command", "recordings into a store that trains fast"),
+    Command("prepare", "training.prepare.__main__", "recordings into a store that trains fast"),
     Command("pretrain", "training.pretrain.command", "train an encoder: SelfMIS, its yardsticks, a teacher"),
     Command("probe", "training.probe.command", "what an encoder knows: a linear model on its embedding"),
     Command("finetune", "training.finetune.command", "from a probe on: head and encoder learn together"),
