@@ -38,9 +38,9 @@ def figures_of(
 def told(figures: dict[str, Any], judged: Verdict) -> str:
     """For people."""
     said = figures
+    worked = "did its work" if said["pipeline_ok"] else "DID NOT do its work"
     pipeline = (
-        f"The pipeline {'did its work' if said['pipeline_ok'] else 'DID NOT do its work'}: {said['windows']:,} windows"
-        f" of {said['patients']} patients, {said['pipeline_mismatch']} differences from an offline run of the same"
+        f"The pipeline {worked}: {said['windows']:,} windows of {said['patients']} patients, {said['pipeline_mismatch']} differences from an offline run of the same"
         f" samples; 99 % of windows were committed within {said['p99_latency_s']} s of their last sample."
     )
     after = (
