@@ -51,11 +51,12 @@ def read_replay(path: Path, episodes: Path | None = None) -> Replay:
 def _npz(path: Path) -> dict[str, Any]:
     names = ["patient", "time_s", "scores", "assessable", "episode_patient", "episode_start_s", "episode_stop_s"]
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: numpy leaves a file that it cannot read open.
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return {name: file[name] for name in names}
     except KeyError as error:
         raise ReplayError(f"{path.name}: {str(error).strip(chr(34))}; it needs {', '.join(names)}") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ReplayError(f"{path.name} cannot be read: {str(error).splitlines()[0]:.200}") from None
 
 

@@ -39,7 +39,7 @@ class SlowPatient:
         self.session, self.now_us = session, max(self.now_us, end)
         if self.standing.status is not Status.ADMITTED:
             return []
-        judged = bool(row["assessable"]) and all(np.isfinite(values))
+        judged = bool(row["assessable"] and not row["empty"]) and all(np.isfinite(values))
         if judged:
             if not self.judged or not 0 <= end - self.judged[-1] <= rules.gap_us:
                 self.judged, self.mi, self.probabilities = [], [], values
