@@ -193,3 +193,32 @@ def test_acknowledging_twice_is_already_so() -> None:
     played.windows(SICK)
     outcomes = [played.ask(Ask(Action.ACKNOWLEDGE)).outcome for _ in range(2)]
     assert outcomes == [Outcome.APPLIED, Outcome.ALREADY]
+
+
+def test_a_window_exactly_at_off_does_not_speak_against_the_alarm() -> None:
+    assert told(player().windows(SICK, *[Window(0.35)] * 3)) == [("mi", "began", "low")]
+
+
+def test_time_that_has_passed_does_not_come_back_with_late_windows() -> None:
+    played = player()
+    played.windows(SICK)
+    played.tick(Tick(25))
+    played.windows(SICK)
+    played.ask(Ask(Action.END))  # at 25 s, not at the 5 s of the window: refractory until 55 s
+    assert played.windows(*[SICK] * 9) == []
+    assert told(played.windows(SICK)) == [("mi", "began", "low")]
+
+
+def test_what_somebody_saw_when_acknowledging_is_no_news() -> None:
+    played = player()
+    played.windows(*[SICK] * 10, Window(0.75))  # escalated to high by time, medium by evidence
+    played.ask(Ask(Action.ACKNOWLEDGE))
+    assert played.windows(Window(0.75)) == []
+
+
+def test_raised_again_it_escalates_as_often_as_a_new_one() -> None:
+    played = player(escalations=2)
+    played.windows(*[SICK] * 10)
+    played.ask(Ask(Action.ACKNOWLEDGE))
+    causes = [a.cause for a in played.windows(*[Window(0.9)] * 30) if a.transition == "escalated"]
+    assert causes == ["evidence", "unacknowledged", "unacknowledged"]

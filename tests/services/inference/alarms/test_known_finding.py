@@ -91,6 +91,30 @@ def test_unmuting_who_is_not_muted_is_already_so() -> None:
     assert played.ask(Ask(Action.UNMUTE)).outcome is Outcome.ALREADY
 
 
+def test_a_mute_below_the_level_of_the_alarm_leaves_it() -> None:
+    played = muted(*MI_CODES, first=Window(0.9), ceiling="low")
+    assert [slot.phase.label for _, slot in played.ward.alarms()] == ["raised"]
+
+
+def test_what_only_time_had_escalated_does_not_lift_the_ceiling() -> None:
+    played = player()
+    played.windows(*[SICK] * 10)
+    played.ask(Ask(Action.MUTE))
+    assert told(played.windows(Window(0.9))) == [("mi", "began", "high")]
+
+
+def test_a_session_that_begins_in_the_past_keeps_the_time_left_of_a_mute() -> None:
+    played = muted(for_s=12.0)
+    assert played.windows(Window(0.6, anew=True, after_s=-4000), SICK, SICK) == []
+    assert played.windows(SICK)[0].transition == "unmuted"
+
+
+def test_two_types_that_are_close_do_not_take_turns() -> None:
+    played = player()
+    played.windows(SICK)
+    assert played.windows(Window(0.6, type="ILMI", likely=0.65, second="IMI"), SICK) == []
+
+
 def types(**likely: float) -> list[float]:
     return [likely.get(code, 0.0) for code in (*MI_CODES, "MI")]
 

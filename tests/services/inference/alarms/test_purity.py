@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.inference.alarms import Action, AlarmWard, Alert, Outcome
@@ -55,6 +55,7 @@ rules = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(rules, stories)
 def test_every_alarm_begins_once_ends_at_most_once_and_moves_by_the_table(
     given_rules: object, story: list[Event]
@@ -84,12 +85,14 @@ def test_every_alarm_begins_once_ends_at_most_once_and_moves_by_the_table(
     assert {(name.decode(), slot.kind.label): slot.alarm.hex() for name, slot in played.ward.alarms()} == active
 
 
+@settings(deadline=None)
 @given(stories)
 def test_no_two_alerts_share_an_id(story: list[Event]) -> None:
     ids = [alert.id for alert in Player(AlarmWard(small_rules())).play(story).alerts]
     assert len(set(ids)) == len(ids)
 
 
+@settings(deadline=None)
 @given(stories)
 def test_a_priority_never_falls_while_its_alarm_lasts(story: list[Event]) -> None:
     order = ["none", "low", "medium", "high"]
@@ -100,6 +103,7 @@ def test_a_priority_never_falls_while_its_alarm_lasts(story: list[Event]) -> Non
             highest[alert.alarm] = order.index(alert.priority)
 
 
+@settings(deadline=None)
 @given(rules, stories, st.sets(st.integers(0, 60)))
 def test_dividing_the_batches_changes_nothing(given_rules: object, story: list[Event], cuts: set[int]) -> None:
     whole, parts = (Player(AlarmWard(given_rules)) for _ in range(2))  # type: ignore[arg-type]
@@ -107,6 +111,7 @@ def test_dividing_the_batches_changes_nothing(given_rules: object, story: list[E
     assert whole.ward.changed() == parts.ward.changed()
 
 
+@settings(deadline=None)
 @given(rules, stories, st.sets(st.integers(0, 60), max_size=4))
 def test_a_new_owner_goes_on_from_the_committed_bytes(
     given_rules: object, story: list[Event], stops: set[int]
@@ -124,6 +129,7 @@ def test_a_new_owner_goes_on_from_the_committed_bytes(
     assert [a.outcome for a in moved.answers] == [a.outcome for a in straight.answers]
 
 
+@settings(deadline=None)
 @given(stories)
 def test_windows_that_come_again_say_nothing(story: list[Event]) -> None:
     once, twice = (Player(AlarmWard(small_rules())) for _ in range(2))
@@ -138,6 +144,7 @@ def test_windows_that_come_again_say_nothing(story: list[Event]) -> None:
     assert once.alerts == twice.alerts
 
 
+@settings(deadline=None)
 @given(stories)
 def test_a_refused_command_changes_nothing(story: list[Event]) -> None:
     played = Player(AlarmWard(small_rules()))
@@ -151,6 +158,7 @@ def test_a_refused_command_changes_nothing(story: list[Event]) -> None:
                 assert played.ward.changed() == {}
 
 
+@settings(deadline=None)
 @given(rules, st.lists(windows, min_size=10, max_size=50))
 def test_batches_agree_bit_for_bit_with_one_patient_at_a_time(given_rules: object, story: list[Window]) -> None:
     fast = Player(AlarmWard(given_rules))  # type: ignore[arg-type]

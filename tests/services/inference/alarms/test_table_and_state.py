@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.inference.alarms import (
@@ -122,6 +122,7 @@ def test_a_command_that_means_nothing_is_refused(changes: dict[str, object]) -> 
         command(**changes)
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=40) | st.recursive(st.none() | st.text(), st.lists).map(lambda v: json.dumps(v).encode())
 )
@@ -152,6 +153,7 @@ def test_only_who_changed_is_written_again() -> None:
     assert list(played.ward.changed()) == [b"ben"]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_damaged_state_is_refused_or_read_but_nothing_else(data: st.DataObject) -> None:
     (state,) = eventful().ward.changed().values()
