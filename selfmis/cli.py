@@ -37,6 +37,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("export", "training.export.command", "a trained run into the model folder that serving loads"),
     Command("model", "selfmis.model", "check a model folder and print what it is"),
     Command("demo", "deploy.demo.command", "a simulated ward on this machine, watched live"),
+    Command("alarms tune", "benchmarks.alarm_tuning", "pick alarm rules on scored replays, by a stated target"),
+    Command("bench alarms", "benchmarks.alarms", "cost of the alarm rules per window"),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
     Command("bench docs", "benchmarks.docs", "render docs/benchmarks.md, measuring anew if wanted"),
     Command("bench encoder", "benchmarks.encoder", "size and speed of the encoders"),
