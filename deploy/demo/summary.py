@@ -40,8 +40,9 @@ def told(figures: dict[str, Any], judged: Verdict) -> str:
     said = figures
     worked = "did its work" if said["pipeline_ok"] else "DID NOT do its work"
     pipeline = (
-        f"The pipeline {worked}: {said['windows']:,} windows of {said['patients']} patients, {said['pipeline_mismatch']} differences from an offline run of the same"
-        f" samples; 99 % of windows were committed within {said['p99_latency_s']} s of their last sample."
+        f"The pipeline {worked}: {said['windows']:,} windows of {said['patients']} patients,"
+        f" {said['pipeline_mismatch']} differences from an offline run of the same samples;"
+        f" 99 % of windows were committed within {said['p99_latency_s']} s of their last sample."
     )
     after = (
         "" if judged.time_to_detection_s is None else f" (median {judged.time_to_detection_s:.0f} s after onset)"
