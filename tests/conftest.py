@@ -106,3 +106,38 @@ def edit() -> Callable[[Path, str, str], Path]:
         return path
 
     return change
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real model folder: the small encoder with seeded weights, exported as training exports.
+
+    Untrained, so its scores mean nothing; everything else about it is real. Costs some seconds once.
+    """
+    from datetime import UTC, datetime  # torch and the simulator are only for those who ask
+
+    from services.ingest.synthetic import case, simulate
+    from shared.artefact import DataSource, Facts
+    from shared.artefact.writing import write
+    from shared.encoder import HeadConfig, build, new_head
+    from shared.labels import SCORE_NAMES
+    from shared.network import Classifier
+
+    folder = tmp_path_factory.mktemp("models") / "untrained"
+    kinds = ("NORM", "IMI", "AFIB", "AMI", "PVC", "LVH", "STACH", "CLBBB")
+    golden = np.stack([simulate(case(kind, 5, i), 500, 1000) for i, kind in enumerate(kinds)]).astype(np.float32)
+    encoder = build("small", seed=1)
+    head = new_head(encoder.dim, HeadConfig(kind="linear", outputs=len(SCORE_NAMES)), seed=2)
+    facts = Facts.stated(
+        name="untrained",
+        version="1",
+        lead="I",
+        thresholds=dict.fromkeys(SCORE_NAMES, 0.5),
+        metrics={"bf16": {"auroc_lost": 0.0}},
+        data=(DataSource(name="none", attribution="none", licence="none"),),
+        trained_on="nothing",
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        revision="test",
+    )
+    write(folder, Classifier(encoder, head).eval(), facts, golden_mv=golden)
+    return folder

@@ -1,0 +1,101 @@
+"""`selfmis demo` itself: real Redis, Ray, Serve and ingest, for a few seconds; and what it refuses."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+WARD = """
+name: tiny
+seed: 1
+rates_hz: [100, 250]
+network: {loss: 0.01, reorder: 0.05, delay_s: 0.5}
+patients:
+  - {kind: NORM, count: 10}
+  - {kind: IMI, count: 2, onset_s: 2}
+"""
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("SELFMIS_")}
+QUICK = ("stream.shards=4", "alarm.off=0.50", "alarm.low=0.51", "alarm.medium=0.52", "alarm.high=0.53")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def demo(folder: Path, model: Path, *arguments: str) -> "subprocess.Popen[str]":
+    (folder / "tiny.yaml").write_text(WARD, encoding="utf-8")
+    command = [sys.executable, "-m", "deploy.demo", "--scenario", str(folder / "tiny.yaml"), "--model", str(model)]
+    for setting in QUICK:
+        command += ["--set", setting]
+    environ = CLEAN | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [*command, *arguments],
+        cwd=folder,
+        env=environ,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+@pytest.mark.timeout(240)
+def test_a_short_demo_does_its_work_and_leaves_nothing_behind(tmp_path: Path, untrained: Path) -> None:
+    summary = tmp_path / "summary.json"
+    process = demo(tmp_path, untrained, "--seconds", "22", "--port", str(free_port()), "--json", str(summary))
+    said, _ = process.communicate(timeout=220)
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+    assert "The pipeline did its work" in said
+    assert "Research use only" in said
+    told = json.loads(summary.read_text(encoding="utf-8"))
+    assert told["pipeline_mismatch"] == 0
+    assert told["patients"] == 12
+    assert told["windows"] >= 24
+    assert told["infarcts"] == 2
+    assert told["detected"] + told["missed"] == 2
+    assert told["trained_on"] == "nothing"
+    gone(tmp_path)
+
+
+def gone(folder: Path) -> None:
+    """No process that the demo started is alive: each has the demo's folder as its own, or in its command line."""
+    deadline = time.monotonic() + 20
+    while True:
+        left = []
+        for process in psutil.process_iter():
+            try:
+                if process.cwd() == str(folder) or any(str(folder) in word for word in process.cmdline()):
+                    left.append(process.cmdline())
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        if not left:
+            return
+        assert time.monotonic() < deadline, left
+        time.sleep(0.2)
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path, untrained: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        process = demo(tmp_path, untrained, "--port", str(taken.getsockname()[1]))
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "cannot be used: Address already in use; choose another with --port" in said
+    assert "Traceback" not in said
+
+
+def test_an_impossible_number_of_seconds_is_one_line(tmp_path: Path, untrained: Path) -> None:
+    process = demo(tmp_path, untrained, "--seconds", "-1")
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert said == "selfmis: demo: --seconds (DEMO_SECONDS) must be above 0\n"
