@@ -5,6 +5,7 @@ tests of ingest run against it. The monitor itself is `services.inference`.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -53,17 +54,23 @@ class Coverage:
 
 
 class Consumer:
-    """Reads all shards; one `step` reads what is there, notes it, and commits positions and patient marks."""
+    """Reads shards; one `step` reads what is there, notes it, and commits positions and patient marks."""
 
     def __init__(
-        self, client: Client, shards: int, *, stride_s: float = 5.0, coverage: Coverage | None = None
+        self,
+        client: Client,
+        shards: int | Sequence[int],
+        *,
+        stride_s: float = 5.0,
+        coverage: Coverage | None = None,
     ) -> None:
+        """``shards``: how many there are, to read them all, or the ones to read (of a cluster: of one slot)."""
         self._client = client
         self._stride_s = stride_s
         self.coverage = coverage
         self.positions = {
             shard: ShardPosition.from_redis(client.hgetall(position_key(shard)))  # type: ignore[arg-type]  # sync client
-            for shard in range(shards)
+            for shard in (range(shards) if isinstance(shards, int) else shards)
         }
         self.frames = 0
         self.bytes = 0
@@ -78,9 +85,9 @@ class Consumer:
             shard = by_name[name]
             new_marks: dict[Any, Any] = {}
             for _, fields in entries:
+                self.bytes += len(fields[BATCH_FIELD])
                 for run in decode(fields[BATCH_FIELD]):
                     seen += len(run)
-                    self.bytes += len(fields[BATCH_FIELD])
                     if self.coverage is not None:
                         self.coverage.add(run)
                     if marks:

@@ -100,6 +100,14 @@ def server_info(client: Client, *, key: str | bytes = b"selfmis") -> ServerInfo:
     return ServerInfo.parse(client.info())
 
 
+def master_infos(client: Client) -> list[ServerInfo]:
+    """`server_info` of every server that takes writes: the one, or the masters of a cluster."""
+    if isinstance(client, RedisCluster):
+        masters = client.get_primaries()  # type: ignore[no-untyped-call]  # redis-py left it untyped
+        return [ServerInfo.parse(client.info(target_nodes=node)) for node in masters]
+    return [server_info(client)]
+
+
 async def server_info_async(client: AsyncClient, *, key: str | bytes = b"selfmis") -> ServerInfo:
     """`server_info` for asyncio."""
     if isinstance(client, AsyncRedisCluster):

@@ -7,6 +7,7 @@ full, `Sender.offer` blocks or drops the oldest and counts, as the settings say.
 """
 
 import logging
+import math
 import random
 import threading
 import time
@@ -15,13 +16,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, RedisClusterException, RedisError
+from redis.exceptions import OutOfMemoryError, RedisClusterException, RedisError, ResponseError
 
 from services.ingest.outbox import Batch, Entry, Outbox, Ticket
 from services.ingest.parcel import Parcel
 from services.ingest.pressure import Limits, Readings, hold
-from services.ingest.upkeep import Upkeep, upkeep
-from shared.connection import Client, connect
+from services.ingest.upkeep import Backlog, Upkeep, upkeep
+from shared.connection import Client, connect, explained, master_infos
 from shared.errors import SelfmisError
 from shared.settings import Settings
 from shared.shards import BATCH_FIELD, stream_key
@@ -92,10 +93,12 @@ class Sender:
         self._refusing = False
         self._closing = False
         self._met: set[str] = set()
+        self._started = False
         self._recall = False
         self._refused = False
-        self._newest: dict[int, str] = {}
-        self._next_upkeep = 0.0
+        self._backlog = Backlog()
+        # Intervals are on the monotonic clock: a step of the wall clock must stop neither upkeep nor sending.
+        self._next_upkeep = self._held_at = time.monotonic()
         self._limits = Limits(settings.ingest.max_lag_s, settings.ingest.max_memory)
         self._trouble_since: float | None = None
         self._said = 0.0
@@ -107,6 +110,9 @@ class Sender:
     def start(self) -> None:
         """Connect (raises `shared.connection.RedisUnavailable` if that fails now) and begin to send."""
         self._client = connect(self._url, timeout_s=self._timeout_s, resend=False, on_connect=self._meet)
+        with explained(self._url):
+            master_infos(self._client)  # each master of a cluster is met now: none of them is a restarted server
+        self._started = True
         self._thread.start()
 
     def offer(self, parcel: Parcel, due_s: float) -> Ticket:
@@ -156,7 +162,7 @@ class Sender:
         """Wait until all that was offered is confirmed; False if it was not in time."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
-            while self._outbox.buffered_bytes:
+            while self._outbox.buffered_bytes or self._recall:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False
@@ -200,7 +206,7 @@ class Sender:
                     entries = [] if self.tally.held else self._outbox.take(self._entry_bytes, PIPELINE_BYTES)
                 if entries:
                     self._send(entries)
-                if self._clock() >= self._next_upkeep:
+                if time.monotonic() >= self._next_upkeep:
                     self._tend()
         finally:
             # Also when a fault of ours ends the thread: whoever waits in offer or flush must not wait forever.
@@ -211,40 +217,40 @@ class Sender:
     def _wait_for_work(self) -> None:
         """With the lock held: until there is something to send and leave to send it, upkeep is due, or the end."""
         while not self._closing:
-            left = self._next_upkeep - self._clock()
-            if left <= 0 or (self._outbox.waiting and self.tally.held is None):
+            left = self._next_upkeep - time.monotonic()
+            if left <= 0 or ((self._outbox.waiting or self._recall) and self.tally.held is None):
                 return
             self._changed.wait(left)
 
     def _send(self, entries: list[Entry]) -> None:
         replies = self._try(lambda client: _add(client, entries))
-        now = self._clock()
         refusals = [reply for reply in replies or () if isinstance(reply, Exception)]
         with self._changed:
             if replies is None:
                 self._outbox.give_back(entries)
             else:
-                self._settle(entries, replies, now)
+                self._settle(entries, replies)
             self._changed.notify_all()
         if refusals:
             if any(isinstance(error, OutOfMemoryError) for error in refusals):
                 self._refused = True
-                self._next_upkeep = now
+                self._next_upkeep = time.monotonic()
             self._trouble(f"refuses {len(refusals)} of {len(entries)} entries ({refusals[0]})")
         elif replies is not None:
             self._well()
 
-    def _settle(self, entries: list[Entry], replies: list[Any], now: float) -> None:
+    def _settle(self, entries: list[Entry], replies: list[Any]) -> None:
         refused = []
+        now = self._clock()
         for entry, reply in zip(entries, replies, strict=True):
             if isinstance(reply, Exception):
                 refused.append(entry)
                 continue
-            self._newest[entry.shard] = reply.decode()
+            self._backlog.sent(entry.shard, reply.decode())
             self.tally.entries += 1
             self.tally.bytes += entry.size
             self.tally.frames_confirmed += sum(batch.frames for batch in entry.batches if not batch.sent_before)
-            for ticket in self._outbox.confirm(entry, now):
+            for ticket in self._outbox.confirm(entry, time.monotonic()):
                 if self._on_confirm is not None:
                     self._on_confirm(ticket, now)
         self._outbox.give_back(refused)
@@ -254,7 +260,7 @@ class Sender:
         if run_id in self._met:
             return
         self._met.add(run_id)
-        if len(self._met) > 1:
+        if self._started:
             self._recall = True
             raise ServerChanged("Redis was started anew")
 
@@ -262,39 +268,48 @@ class Sender:
         if not self._recall:
             return
         self._recall = False
-        frames = self._outbox.recall(self._clock())
+        frames = self._outbox.recall(time.monotonic())
         self.tally.frames_sent_again += frames
         log.warning("Redis is another process than before; sending the last %d confirmed frames again", frames)
 
     def _tend(self) -> None:
-        try:
-            done = self._try(self._upkeep)
-        except SelfmisError as error:
-            log.error("nothing can be trimmed: %s", error)
-            done = None
-        self._next_upkeep = self._clock() + self._settings.upkeep_s * self._dice.uniform(0.8, 1.2)
+        done = self._try(self._upkeep)
+        # Only now: on a full Redis this write is refused, and the trimming that makes room must not wait for it.
+        away = done is None and self._trouble_since is not None
+        told = self._on_upkeep is None or (not away and self._try(self._tell) is not None)
+        now = time.monotonic()
+        self._next_upkeep = now + self._settings.upkeep_s * self._dice.uniform(0.8, 1.2)
         if done is None:
             return
-        self._well()
         tally = self.tally
-        before, tally.held = (
-            tally.held,
-            hold(tally.held, replace(done.readings, refused=self._refused), self._limits),
-        )
+        if told and not (
+            self._outbox.waiting and tally.held is None
+        ):  # else the next send says whether all is well
+            self._well()
+        before = tally.held
+        tally.held = hold(before, replace(done.readings, refused=self._refused), self._limits)
         self._refused = False
         tally.readings = done.readings
         tally.trimmed_entries += done.trimmed_entries
         tally.redis_memory_bytes = done.used_memory
         if before is not None:
-            tally.held_seconds[before] += self._settings.upkeep_s
+            tally.held_seconds[before] += now - self._held_at
+        self._held_at = now
         if tally.held != before:
             what = f"holding back because of {tally.held}" if tally.held else "sending again"
             log.warning("%s: %s", what, done.readings)
 
-    def _upkeep(self, client: Client) -> Upkeep:
-        if self._on_upkeep is not None:
-            self._on_upkeep(client)
-        return upkeep(client, self._shards, self._newest, self._horizon_s)
+    def _upkeep(self, client: Client) -> Upkeep | None:
+        try:
+            return upkeep(client, self._shards, self._backlog, self._horizon_s)
+        except SelfmisError as error:
+            log.error("nothing can be trimmed: %s", error)
+            return None
+
+    def _tell(self, client: Client) -> bool:
+        assert self._on_upkeep is not None  # noqa: S101 - the caller looked
+        self._on_upkeep(client)
+        return True
 
     def _try(self, work: Callable[[Client], _T]) -> _T | None:
         """Do something with Redis once; None if it failed. The client makes a new connection by itself."""
@@ -304,14 +319,15 @@ class Sender:
         except ServerChanged:
             self.tally.reconnects += 1
         except (RedisError, RedisClusterException, OSError) as error:
-            self._trouble(f"does not answer ({' '.join(str(error).split())})")
+            what = "refuses a command" if isinstance(error, ResponseError) else "does not answer"
+            self._trouble(f"{what} ({' '.join(str(error).split())})")
         return None
 
     def _trouble(self, what: str) -> None:
         """Say so, not too often, and wait a little longer each time; `close` ends the wait."""
         now = time.monotonic()
         if self._trouble_since is None:
-            self._trouble_since, self._said = now, 0.0
+            self._trouble_since, self._said = now, -math.inf
         if now - self._said >= SAY_AGAIN_S:
             self._said = now
             waiting = self._outbox.buffered_bytes

@@ -248,6 +248,64 @@ def test_a_full_redis_holds_frames_back_until_there_is_room(tmp_path: Path, send
         redis.close()
 
 
+def test_a_full_redis_is_trimmed_although_it_takes_no_writes(redis_url: str, client: Client) -> None:
+    def remember(client: Client) -> None:
+        client.hset("source:{x}", "run", "1")
+
+    sender = Sender(redis_url, settings("stream.replay_horizon_s=0"), shards=SHARDS, on_upkeep=remember)
+    sender.start()
+    try:
+        for i in range(100):
+            sender.offer(parcel(i), 0.0).result(10)
+        client.config_set("maxmemory", 1 << 20)
+        until(lambda: sender.obstacle, "the full Redis is noticed")
+        newest = {s: client.xrevrange(stream_key(s), count=1)[0][0].decode() for s in range(SHARDS)}  # type: ignore[index]
+        client.config_set("maxmemory", 0)
+        for shard, offset in newest.items():
+            position = ShardPosition(offset=offset, rewind=offset, sequence=1)
+            client.hset(position_key(shard), mapping=dict(position.to_redis()))
+        client.config_set("maxmemory", 1 << 20)
+        until(lambda: entries(client) < 100 * SHARDS / 2, "trimmed")
+    finally:
+        client.config_set("maxmemory", 256 << 20)
+        sender.close()
+
+
+def test_a_wall_clock_that_is_set_back_stops_neither_sending_nor_trimming(redis_url: str, client: Client) -> None:
+    step_s = [0.0]
+    sender = Sender(
+        redis_url,
+        settings("stream.replay_horizon_s=0", "ingest.keep_s=0.05"),
+        shards=SHARDS,
+        clock=lambda: time.time() + step_s[0],
+    )
+    sender.start()
+    try:
+        sender.offer(parcel(0), 0.0).result(10)
+        step_s[0] = -86_400.0
+        for i in range(1, 50):
+            sender.offer(parcel(i), 0.0).result(10)
+        Consumer(client, SHARDS).step()
+        until(lambda: sender.tally.trimmed_entries, "trimmed")
+    finally:
+        sender.close()
+
+
+def test_a_shard_that_was_silent_for_long_is_not_behind_when_its_next_frame_comes(
+    redis_url: str, client: Client, senders: Senders
+) -> None:
+    for shard in range(SHARDS):
+        an_hour_ago = f"{int((time.time() - 3600) * 1000)}-0"
+        position = ShardPosition(offset=an_hour_ago, rewind=an_hour_ago, sequence=1)
+        client.hset(position_key(shard), mapping=dict(position.to_redis()))
+    sender = senders(redis_url, "ingest.max_lag_s=5")
+    sender.offer(parcel(0), 0.0).result(10)
+    until(lambda: sender.tally.readings.lag_s is not None, "the lag is known")
+    time.sleep(0.15)
+    assert sender.tally.held is None
+    assert sender.tally.readings.lag_s == 0
+
+
 def test_consumers_that_fall_behind_hold_frames_back(redis_url: str, client: Client, senders: Senders) -> None:
     sender = senders(redis_url, "ingest.max_lag_s=0.5")
     sender.offer(parcel(0), 0.0).result(10)
