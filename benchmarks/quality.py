@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from benchmarks.recordings import NSTDB_KINDS, Labelled, RecordingsError, cinc2017, nstdb, ptbxl
 from benchmarks.report import json_argument, present
@@ -120,7 +119,8 @@ def _auroc(score: Vector, label: npt.NDArray[np.str_], among: npt.NDArray[np.boo
     noisy, clean = score[among & (label == NOISY)], score[among & (label == CLEAN)]
     if not len(noisy) or not len(clean):
         raise RecordingsError("CinC 2017 needs both noisy (~) and normal (N) recordings, even and odd-numbered")
-    ranks = rankdata(np.concatenate([clean, noisy]))[: len(clean)]
+    _, place, count = np.unique(np.concatenate([clean, noisy]), return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(count) - (count - 1) / 2)[place][: len(clean)]  # equal scores share their mean rank
     return float((ranks.sum() - len(clean) * (len(clean) + 1) / 2) / (len(clean) * len(noisy)))
 
 

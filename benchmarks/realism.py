@@ -14,15 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-import wfdb
 from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from scipy.stats import ks_2samp
 
-from benchmarks.morphology import LEADS, measure
 from benchmarks.report import Figures, json_argument, present
 from services.ingest.synthetic import case, simulate_12
 from shared.command import Parser, run
@@ -74,11 +70,12 @@ def real_records(folder: Path, per_kind: int) -> Iterator[tuple[str, Path]]:
     """Kind and path (without ending) of up to ``per_kind`` records of each kind, in the table's order."""
     path = folder / "ptbxl_database.csv"
     try:
-        table = pd.read_csv(path, usecols=["scp_codes", "filename_lr"])
-    except (OSError, ValueError) as error:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [(row["scp_codes"], row["filename_lr"]) for row in csv.DictReader(file)]
+    except (OSError, ValueError, KeyError) as error:
         raise SelfmisError(f"{path} cannot be read as PTB-XL's table: {error}") from None
     taken: dict[str, int] = {}
-    for codes, name in zip(table["scp_codes"], table["filename_lr"], strict=True):
+    for codes, name in rows:
         kind = kind_of(ast.literal_eval(codes))
         if kind is not None and taken.get(kind, 0) < per_kind:
             taken[kind] = taken.get(kind, 0) + 1
@@ -93,7 +90,7 @@ def compare(kind: str, real: Measured, simulated: Measured) -> list[Comparison]:
         if min(a.size, b.size) < FEWEST:
             continue
         qa, qb = _quartiles(a), _quartiles(b)
-        ks = float(ks_2samp(a, b).statistic)
+        ks = _kolmogorov_smirnov(a, b)
         out.append(Comparison(kind, name, a.size, *qa, *qb, ks, inside=qa[0] <= qb[1] <= qa[2]))
     return out
 
@@ -134,6 +131,8 @@ def main(argv: Sequence[str]) -> int:
     chosen = parser.parse_args(argv)
     if chosen.per_kind < FEWEST:
         raise SelfmisError(f"--per-kind {chosen.per_kind}: at least {FEWEST}")
+    from benchmarks.morphology import LEADS  # noqa: PLC0415 - brings SciPy, a second that `--help` need not wait for
+
     console = Console(stderr=True)
     real: dict[str, Measured] = {}
     for kind, path in track(list(real_records(chosen.ptbxl, chosen.per_kind)), "real", console=console):
@@ -157,7 +156,16 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def _kolmogorov_smirnov(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
+    """The largest distance between the two cumulative distributions."""
+    both = np.concatenate([a, b])
+    below = [np.searchsorted(np.sort(side), both, side="right") / side.size for side in (a, b)]
+    return float(np.abs(below[0] - below[1]).max())
+
+
 def _read(path: Path) -> tuple[npt.NDArray[np.float64], Sequence[str]]:
+    import wfdb  # noqa: PLC0415 - brings pandas, a second that `--help` need not wait for
+
     try:
         record = wfdb.rdrecord(str(path))
     except (OSError, ValueError) as error:
@@ -166,6 +174,8 @@ def _read(path: Path) -> tuple[npt.NDArray[np.float64], Sequence[str]]:
 
 
 def _keep(into: Measured, x: npt.NDArray[np.float64], names: Sequence[str]) -> None:
+    from benchmarks.morphology import measure  # noqa: PLC0415 - brings SciPy, likewise
+
     ruler = measure(x, RATE, names)
     if ruler is not None:
         into.append(ruler.values())

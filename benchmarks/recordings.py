@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import wfdb
 
 from shared.errors import SelfmisError
 from shared.labels import MI_CODES, NORMAL
@@ -85,6 +84,8 @@ def whole_windows(signal: npt.NDArray[np.float32], rate_mhz: int) -> Windows:
 
 def _signal(path: Path, lead: str | int) -> tuple[npt.NDArray[np.float32], int]:
     """One lead (by name or place) of a WFDB record in millivolts, and its rate in millihertz."""
+    import wfdb  # noqa: PLC0415 - brings pandas, a second that `--help` need not wait for
+
     try:
         names = wfdb.rdheader(str(path)).sig_name
         places = [i for i, name in enumerate(names) if i == lead or str(name).upper() == lead]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from selfmis.cli import COMMANDS
+from selfmis.cli import COMMANDS, _main
+from shared.command import run
 
 ROOT = Path(__file__).resolve().parents[2]
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("SELFMIS_")}
@@ -29,11 +30,19 @@ def test_without_a_command_the_commands_are_listed() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_every_command_explains_itself(command: object) -> None:
+def test_every_command_explains_itself(command: object, capsys: pytest.CaptureFixture[str]) -> None:
     name: str = command.name  # type: ignore[attr-defined]
-    shown = selfmis(*name.split(), "--help")
-    assert shown.returncode == 0
-    assert shown.stdout.startswith(f"usage: selfmis {name}")
+    with pytest.raises(SystemExit) as ended:
+        run(_main, [*name.split(), "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: selfmis {name}")
+
+
+def test_help_does_not_wait_for_what_takes_seconds_to_import() -> None:
+    light = [command.module for command in COMMANDS if not command.module.startswith("training.")]
+    asked = f"import sys, importlib; [importlib.import_module(name) for name in {light}]; print(*sys.modules)"
+    python = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert {"torch", "pandas", "scipy.stats"} & set(python.stdout.split()) == set()
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)

@@ -14,7 +14,6 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d
 
 from services.ingest.synthetic.cohort import ARCHIVE, allocate, case
 from services.ingest.synthetic.draws import Floats, key, normals, uniforms
@@ -239,6 +238,8 @@ def _strip(spec: PatientSpec, device_rate_mhz: int) -> Frames:
     ring -= np.linspace(0, 1, _STRIP) * (x[end] - x[begin])
     blur = 0.33 * STRIP_RATE_HZ / (device_rate_mhz / 1000)
     if blur > 0.5:  # a slow device's anti-aliasing filter, as in `Heart`
+        from scipy.ndimage import gaussian_filter1d  # noqa: PLC0415 - half a second that no other source needs
+
         ring = gaussian_filter1d(ring, blur, mode="wrap")
     return _stored(ring, _STRIP_LIMIT)
 
