@@ -4,6 +4,7 @@ The clock and the wish to stop come from outside. `Progress.confirmed_us` is the
 Redis has everything; `streaming` has it remembered there, so that a restarted process resumes.
 """
 
+import heapq
 import math
 import threading
 import time
@@ -64,6 +65,39 @@ class Progress:
             self.lateness.add(now_s - ticket.due_s, ticket.frames)
 
 
+class Unconfirmed:
+    """Moments of sample time at which frames were taken that Redis has not confirmed yet; asks for the earliest.
+
+    Frames arrive in order of those moments but for the ones that the network delays: these count from
+    the moment they are delayed, so that a run stopped meanwhile resumes early enough to send them.
+    """
+
+    def __init__(self) -> None:
+        self._offered: deque[tuple[int, Future[None], bool]] = deque()
+        self._late: Counter[int] = Counter()
+        self._late_moments: list[int] = []
+
+    def delayed(self, taken_us: int) -> None:
+        """A parcel taken then will be offered later."""
+        if not self._late[taken_us]:
+            heapq.heappush(self._late_moments, taken_us)
+        self._late[taken_us] += 1
+
+    def offered(self, taken_us: int, ticket: Future[None], *, late: bool) -> None:
+        """A parcel taken then is with the sender; ``late``: it was announced by `delayed`."""
+        self._offered.append((taken_us, ticket, late))
+
+    def earliest(self) -> float:
+        """The earliest moment with an unconfirmed frame; infinite if there is none. Forgets what is confirmed."""
+        while self._offered and self._offered[0][1].done():
+            taken_us, _, late = self._offered.popleft()
+            self._late[taken_us] -= late
+        while self._late_moments and self._late[self._late_moments[0]] <= 0:
+            del self._late[heapq.heappop(self._late_moments)]
+        offered = self._offered[0][0] if self._offered else math.inf
+        return min(offered, self._late_moments[0] if self._late_moments else math.inf)
+
+
 class Runner:
     """One run of some feeds from given frames to their end, ``stop``, or the end of sample time ``stop_us``."""
 
@@ -87,7 +121,8 @@ class Runner:
         self._progress = progress
         self._stop = stop
         self._clock = clock
-        self._outstanding: deque[tuple[int, Future[None]]] = deque()
+        self._unconfirmed = Unconfirmed()
+        self._walked_us = 0
 
     def run(self) -> bool:
         """Send until the end; True if it was reached, False if stopped before."""
@@ -100,7 +135,8 @@ class Runner:
             if wait > LONGEST_WAIT_S:
                 continue
             try:
-                self._send(self._schedule.pop(), due_s)
+                self._send(self._schedule.peek(), due_s)
+                self._schedule.pop()  # only now: what the closed sender refused is still to come
             except SenderClosed:
                 if self._stop.is_set():
                     break
@@ -114,23 +150,29 @@ class Runner:
         return done
 
     def _send(self, due: Due, due_s: float) -> None:
+        feed = self._feeds[due.feed]
+        taken_us = feed.due_us(due.index)
         if due.parcel is not None:
             parcels = [due.parcel]
         else:
-            feed = self._feeds[due.feed]
             whole = feed.parcel(due.index)
             taken_s = (due.at_us - feed.slot.start_us) / 1e6
             parcels = []
             for delay_s, parcel in self._network.carry(whole, due.feed, due.index, taken_s):
                 if delay_s:
                     self._schedule.delay(due, parcel, delay_s)
+                    self._unconfirmed.delayed(taken_us)
                 else:
                     parcels.append(parcel)
         for parcel in parcels:
             ticket = self._sender.offer(parcel, due_s)
             self._progress.frames_offered += len(parcel)
-            self._outstanding.append((due.at_us, ticket))
+            self._unconfirmed.offered(taken_us, ticket, late=due.parcel is not None)
+        self._walked_us = max(self._walked_us, taken_us)
 
     def _note_confirmed(self) -> None:
-        while self._outstanding and self._outstanding[0][1].done():
-            self._progress.confirmed_us = max(self._progress.confirmed_us, self._outstanding.popleft()[0])
+        first_missing = self._unconfirmed.earliest()
+        if self._schedule:
+            first_missing = min(first_missing, self._schedule.peek().at_us)
+        upto = self._walked_us if math.isinf(first_missing) else int(first_missing) - 1
+        self._progress.confirmed_us = max(self._progress.confirmed_us, upto)

@@ -2,12 +2,13 @@
 
 One hash a source: ``run`` (the run's id, also the session id of all its patients),
 ``origin_us`` (Unix time of the start), ``digest`` (of what is streamed), ``confirmed_us``
-(sample time up to which Redis has confirmed everything) and ``seen_us`` (clock at that moment).
+(sample time up to which Redis has confirmed everything), ``seen_us`` (clock at that moment), and the
+pace: ``speed``, and ``paced_us`` (sample time) that was due at ``paced_at_us`` (clock).
 """
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from services.ingest.feed import Feed
@@ -30,11 +31,20 @@ class Run:
     digest: str
     confirmed_us: int = 0
     seen_us: int = 0
+    speed: float = 1.0
+    paced_us: int = 0
+    paced_at_us: int = 0
 
     @classmethod
-    def begin(cls, digest: str, now_us: int) -> "Run":
+    def begin(cls, digest: str, now_us: int, speed: float = 1.0) -> "Run":
         """A new run that starts now, under a random id."""
-        return cls(secrets.randbits(63) | 1, now_us, digest, 0, now_us)
+        return cls(secrets.randbits(63) | 1, now_us, digest, 0, now_us, speed, now_us, now_us)
+
+    def resumed(self, now_us: int, speed: float) -> "Run":
+        """The same run, gone on with now: at the same speed as if it had never paused, at another from here on."""
+        if speed == self.speed:
+            return self
+        return replace(self, speed=speed, paced_us=max(self.confirmed_us, self.origin_us), paced_at_us=now_us)
 
     def to_redis(self) -> dict[Any, Any]:
         """The fields of the hash."""
@@ -44,6 +54,9 @@ class Run:
             "digest": self.digest,
             "confirmed_us": self.confirmed_us,
             "seen_us": self.seen_us,
+            "speed": self.speed,
+            "paced_us": self.paced_us,
+            "paced_at_us": self.paced_at_us,
         }
 
     @classmethod
@@ -56,6 +69,9 @@ class Run:
                 digest=fields[b"digest"].decode(),
                 confirmed_us=int(fields[b"confirmed_us"]),
                 seen_us=int(fields[b"seen_us"]),
+                speed=float(fields[b"speed"]),
+                paced_us=int(fields[b"paced_us"]),
+                paced_at_us=int(fields[b"paced_at_us"]),
             )
         except (KeyError, ValueError):
             raise RunError("the record of this source in Redis is damaged: start with --new-run") from None

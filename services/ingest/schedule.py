@@ -26,16 +26,17 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How sample time maps to the clock: ``speed`` times as fast from ``origin_us`` on."""
+    """How sample time maps to the clock: ``sample_us`` is due at ``clock_us``, the rest at ``speed``."""
 
-    origin_us: int
+    sample_us: int
+    clock_us: int
     speed: float = 1.0
 
     def wall_s(self, at_us: int) -> float:
         """The Unix time at which something is due that belongs to sample time ``at_us``."""
         if math.isinf(self.speed):
             return 0.0
-        return (self.origin_us + (at_us - self.origin_us) / self.speed) / 1e6
+        return (self.clock_us + (at_us - self.sample_us) / self.speed) / 1e6
 
 
 class Schedule:

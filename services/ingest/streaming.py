@@ -112,8 +112,11 @@ def stream(
         pin(client, shards)
         last = None if plan.new_run else runs.stored(client, plan.name)
         now_us = int(clock() * 1e6)
-        resumed = last is not None and runs.resumable(last, plan.digest, now_us, settings.ingest.resume_within_s)
-        run = last if resumed and last is not None else Run.begin(plan.digest, now_us)
+        resumed = runs.resumable(last, plan.digest, now_us, settings.ingest.resume_within_s)
+        if resumed and last is not None:
+            run = last.resumed(now_us, plan.speed)
+        else:
+            run = Run.begin(plan.digest, now_us, plan.speed)
         runs.store(client, plan.name, replace(run, seen_us=now_us))
         starts = slots(run, plan.sources)
         feeds = [Feed(source, slot, shards) for source, slot in zip(plan.sources, starts, strict=True)]
@@ -139,7 +142,7 @@ def stream(
     runner = Runner(
         feeds,
         Schedule(feeds, first, stop_us),
-        Pace(run.origin_us, plan.speed),
+        Pace(run.paced_us, run.paced_at_us, plan.speed),
         network,
         sender,
         progress=progress,

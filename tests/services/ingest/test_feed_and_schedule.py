@@ -97,11 +97,11 @@ def test_a_delayed_parcel_comes_when_its_time_has_come(counting: MakeSource) -> 
 
 @given(st.floats(0.1, 1000), st.integers(0, 10**12))
 def test_sample_time_passes_speed_times_as_fast_as_the_clock(speed: float, elapsed_us: int) -> None:
-    pace = Pace(START_US, speed)
+    pace = Pace(START_US, START_US, speed)
     assert math.isclose(
         pace.wall_s(START_US + elapsed_us) - START_US / 1e6, elapsed_us / 1e6 / speed, rel_tol=1e-6, abs_tol=1e-5
     )
 
 
 def test_as_fast_as_possible_means_everything_is_due() -> None:
-    assert Pace(START_US, math.inf).wall_s(START_US + 10**15) == 0.0
+    assert Pace(START_US, START_US, math.inf).wall_s(START_US + 10**15) == 0.0

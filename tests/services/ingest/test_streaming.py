@@ -118,6 +118,29 @@ def test_a_resumed_run_begins_at_the_samples_that_committed_windows_need_next(
     assert list(holes.values()) == [[(0, 20 * 250)]] * 4
 
 
+def test_a_run_stopped_while_the_network_holds_frames_back_sends_them_after_its_restart(
+    redis_url: str, client: Client, counting: MakeSource
+) -> None:
+    faults = Faults(reorder=0.3, delay_s=30)
+    plan = Plan("t", "d", (counting(20, frame_samples=250),), speed=20.0, faults=faults)
+    first = run_plan(plan, redis_url, stop_after_s=0.8)
+    second = run_plan(replace(plan, faults=Faults(), speed=FAST, duration_s=40), redis_url)
+    assert first.frames_confirmed > 0
+    assert second.resumed
+    assert seen(client).holes() == {}
+
+
+def test_a_run_resumed_at_another_speed_goes_on_at_once(
+    redis_url: str, client: Client, counting: MakeSource
+) -> None:
+    plan = Plan("t", "d", (counting(3, frame_samples=25),), speed=1000.0)
+    first = run_plan(plan, redis_url, stop_after_s=0.5)
+    second = run_plan(replace(plan, speed=1.0), redis_url, stop_after_s=0.7)
+    assert first.frames_confirmed > 3 * 100, "ten seconds ahead of the clock"
+    assert second.resumed
+    assert second.frames_confirmed >= 3
+
+
 def test_marks_of_an_older_session_are_not_taken_for_ours(
     redis_url: str, client: Client, counting: MakeSource
 ) -> None:
