@@ -14,6 +14,8 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPException
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -24,11 +26,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks.consumer import Consumer
 from benchmarks.report import json_argument, present
 from shared.command import Parser, run
-from shared.connection import connect, server_info
+from shared.connection import Client, connect, server_info
 from shared.embedded import embedded
 from shared.errors import SelfmisError
 from shared.redis_local import free_port
-from shared.settings import Settings
+
+# What the ingest process and the consumer agree on, whatever the settings of this shell say.
+SHARDS = 64
 
 
 def consume(url: str, shards: int, stop: Event) -> None:
@@ -56,6 +60,28 @@ def cpu_seconds(process: psutil.Process) -> float:
     """Processor time a process has used, its children excluded."""
     times = process.cpu_times()
     return float(times.user + times.system)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The process under test and its Redis at one moment; sizes in bytes."""
+
+    at: float
+    cpu_s: float
+    frames: float
+    rss: int
+    redis_memory: int
+
+
+def read(process: psutil.Process, port: int, client: Client) -> Reading | None:
+    """A reading now; None once the process has stopped streaming: its metrics end with the run."""
+    try:
+        frames, at = confirmed(port), time.monotonic()
+        return Reading(
+            at, cpu_seconds(process), frames, process.memory_info().rss, server_info(client).used_memory
+        )
+    except (OSError, HTTPException, psutil.Error):
+        return None
 
 
 def scenario(patients: int, rate_hz: float) -> str:
@@ -86,23 +112,22 @@ def measure(folder: Path, patients: int, rate_hz: float, seconds: float) -> dict
     with embedded(folder / "redis", port=0, maxmemory_mb=4096) as redis:
         context = get_context("spawn")
         stop = context.Event()
-        consumer = context.Process(target=consume, args=(redis.url, Settings().stream.shards, stop), daemon=True)
+        consumer = context.Process(target=consume, args=(redis.url, SHARDS, stop), daemon=True)
         consumer.start()
         command = [sys.executable, "-m", "selfmis", "ingest", "run", str(folder / "load.yaml")]
         command += ["--duration", str(seconds), "--json", str(folder / "summary.json")]
         command += ["--set", f"redis.url={redis.url}", "--set", f"ingest.metrics_port={metrics_port}"]
-        command += ["--set", "stream.replay_horizon_s=5"]
+        command += ["--set", "stream.replay_horizon_s=5", "--set", f"stream.shards={SHARDS}"]
         ingest = subprocess.Popen(command)
         try:
             process = psutil.Process(ingest.pid)
             wait_for_frames(ingest, metrics_port)
             time.sleep(3)
-            began, cpu_began, frames_began = time.monotonic(), cpu_seconds(process), confirmed(metrics_port)
-            time.sleep(max(4.0, seconds - 7))
-            ended, cpu_ended, frames_ended = time.monotonic(), cpu_seconds(process), confirmed(metrics_port)
-            rss = process.memory_info().rss
+            readings = []
             with connect(redis.url) as client:
-                used_memory = server_info(client).used_memory
+                while (reading := read(process, metrics_port, client)) is not None:
+                    readings.append(reading)
+                    time.sleep(1)
             ingest.wait(timeout=120)
         finally:
             ingest.kill()
@@ -113,20 +138,22 @@ def measure(folder: Path, patients: int, rate_hz: float, seconds: float) -> dict
     if ingest.returncode:
         raise SelfmisError(f"bench ingest: the ingest process ended with {ingest.returncode}; its words are above")
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    took = ended - began
-    frames = frames_ended - frames_began
+    if len(readings) < 3:
+        raise SelfmisError("bench ingest: the run ended before it could be measured; give it more --seconds")
+    began, ended = readings[0], readings[-1]
+    took, frames, cpu = ended.at - began.at, ended.frames - began.frames, ended.cpu_s - began.cpu_s
     return {
         "patients": patients,
         "samples_per_frame": round(rate_hz),
         "seconds": round(took, 1),
         "frames_per_s": frames / took,
-        "cpu_cores": (cpu_ended - cpu_began) / took,
-        "cpu_us_per_frame": (cpu_ended - cpu_began) / frames * 1e6,
+        "cpu_cores": cpu / took,
+        "cpu_us_per_frame": cpu / frames * 1e6,
         "p50_lateness_s": summary["lateness_p50_s"],
         "p99_lateness_s": summary["lateness_p99_s"],
         "frames_dropped": summary["frames_dropped"],
-        "rss_mb": rss / 1e6,
-        "redis_memory_mb": used_memory / 1e6,
+        "rss_mb": ended.rss / 1e6,
+        "redis_memory_mb": max(reading.redis_memory for reading in readings) / 1e6,
     }
 
 

@@ -5,9 +5,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 
-from shared.command import run
 from shared.errors import SelfmisError
 
 
@@ -93,6 +91,8 @@ def _main(argv: Sequence[str]) -> int:
         print(usage())
         return 0
     if argv[0] == "--version":
+        from importlib.metadata import version  # takes a moment, like everything not needed to find a command
+
         print(f"selfmis {version('selfmis-monitor')}")
         return 0
     command, rest = find(argv)
@@ -103,4 +103,8 @@ def _main(argv: Sequence[str]) -> int:
 
 def main() -> int:
     """Entry point of the console script."""
+    try:
+        from shared.command import run  # takes a moment, in which somebody may change their mind
+    except KeyboardInterrupt:
+        return 130
     return run(_main, sys.argv[1:])

@@ -21,7 +21,9 @@ def main(argv: Sequence[str]) -> int:
     if arguments.json:
         print(json.dumps({name: {"value": value, "from": origin} for name, value, origin, _ in rows}, indent=2))
         return 0
-    table = Table("setting", "value", "from", "what it is", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("setting", "value", "from", "what it is"):
+        table.add_column(heading, overflow="fold")  # on a narrow terminal a value takes two lines, it is never cut
     for row in rows:
         table.add_row(*row)
     Console().print(table)

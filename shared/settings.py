@@ -415,7 +415,8 @@ class _Environment(EnvSettingsSource):
     environ: ClassVar[Mapping[str, str]] = {}
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
-        return {name.lower(): value for name, value in self.environ.items()}
+        # Names count as written: a lower-case one is somebody else's variable, and no check of ours has seen it.
+        return {name.lower(): value for name, value in self.environ.items() if name.startswith(ENV_PREFIX)}
 
 
 def _from_environment(environ: Mapping[str, str]) -> tuple[str, _Values]:

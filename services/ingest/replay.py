@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from services.ingest.recordings.columns import Own
 from services.ingest.recordings.opening import open_recordings
 from services.ingest.recordings.replay import replay_sources
 from services.ingest.run import speed, write_json
+from services.ingest.scenario import NAME
 from services.ingest.streaming import Plan, stopped_by_signals, stream
 from shared.command import ANSWER_IS_NO, DONE, Parser, run, settings_arguments, settings_from
 from shared.embedded import resolve
@@ -73,6 +75,8 @@ def main(argv: Sequence[str]) -> int:
     for name in ("patients", "limit"):
         if getattr(arguments, name) is not None and getattr(arguments, name) < 1:
             raise SelfmisError(f"--{name} must be at least 1")
+    if not re.fullmatch(NAME, arguments.name):
+        raise SelfmisError(f"--name {arguments.name!r}: use up to 20 lower-case letters, digits and dashes")
     if arguments.duration is not None and not arguments.duration > 0:
         raise SelfmisError("--duration must be above 0")
 

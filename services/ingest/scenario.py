@@ -30,6 +30,8 @@ from shared.frames import LEADS
 
 MOST_PATIENTS = 1_000_000
 LARGEST_FILE = 1 << 20
+# What a source may be called: short enough that names of its patients, made from it, fit a frame's header.
+NAME = r"^[a-z0-9][a-z0-9-]{0,19}$"
 
 
 class ScenarioError(SelfmisError):
@@ -164,7 +166,7 @@ def _group(raw: object) -> str:
 class Scenario(Part):
     """A whole scenario file."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
+    name: Annotated[str, Field(pattern=NAME)]
     patients: Annotated[tuple[SimulatedGroup | CrowdGroup | RecordedGroup, ...], Field(min_length=1)]
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     speed: Annotated[float, Field(gt=0)] | Literal["max"] = 1.0

@@ -121,6 +121,8 @@ def stream(
         starts = slots(run, plan.sources)
         feeds = [Feed(source, slot, shards) for source, slot in zip(plan.sources, starts, strict=True)]
         first = runs.start_frames(client, feeds, run, shards) if resumed else [0] * len(feeds)
+    if resumed:
+        log.info("going on with the run that was cut short %.0f s ago", (now_us - run.seen_us) / 1e6)
     began(run, starts)
 
     progress = Progress(sum(len(feed) for feed in feeds), confirmed_us=run.confirmed_us)

@@ -37,6 +37,12 @@ def test_the_environment_outweighs_a_file(tmp_path: Path) -> None:
     assert origin_of(loaded, "stream.shards") == "environment SELFMIS_STREAM_SHARDS"
 
 
+def test_a_lower_case_variable_is_not_ours() -> None:
+    assert (
+        load(environ={"selfmis_stream_shards": "16", "Selfmis_Redis_Url": "nonsense"}).settings.stream.shards == 64
+    )
+
+
 def test_the_command_line_outweighs_all(tmp_path: Path) -> None:
     path = write(tmp_path, "[stream]\nshards = 8\nreplay_horizon_s = 7\n")
     loaded = load(config=path, environ={"SELFMIS_STREAM_SHARDS": "16"}, overrides=["stream.shards=32"])

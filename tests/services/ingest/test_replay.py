@@ -107,6 +107,7 @@ def test_own_csv_files_stream_in_the_unit_they_say(redis_url: str, client: Clien
         (["--wfdb", "nowhere"], "nowhere does not exist"),
         (["--wfdb", "x", "--patients", "0"], "--patients must be at least 1"),
         (["--wfdb", "x", "--speed", "fast"], "speed 'fast'"),
+        (["--wfdb", "x", "--name", "a}b"], "--name 'a}b': use up to 20 lower-case letters"),
         (["--wfdb", "x", "--duration", "-1"], "--duration must be above 0"),
     ],
 )
