@@ -31,6 +31,8 @@ from shared.settings import Settings
 log = logging.getLogger(__name__)
 
 FLUSH_S = 10.0
+# A run begins a moment from now: its ground truth must be written and its feeds be sorted before the first frame.
+READY_US = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ def stream(
         if resumed and last is not None:
             run = last.resumed(now_us, plan.speed)
         else:
-            run = Run.begin(plan.digest, now_us, plan.speed)
+            patients = sum(len(source.roster) for source in plan.sources)
+            run = Run.begin(plan.digest, now_us + READY_US * patients, plan.speed)
         runs.store(client, plan.name, replace(run, seen_us=now_us))
         starts = slots(run, plan.sources)
         feeds = [Feed(source, slot, shards) for source, slot in zip(plan.sources, starts, strict=True)]

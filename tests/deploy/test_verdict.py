@@ -1,6 +1,5 @@
 """What alarms are worth against a ground truth, worked out by hand."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
