@@ -4,6 +4,7 @@ It is the same for one worker and many, with Ray and without: what differs is in
 function of plan and position alone, so a run that was interrupted ends as if it had not been.
 """
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +51,7 @@ def train(
     Every worker calls it with the same plan. Costs no memory that grows with the store.
     """
     # Set up.
+    begun = clock()
     device = world.device
     trained = build_trained(plan, data.outputs, teacher.spread(data.train) if teacher else None).to(device)
     model = world.wrap(trained)
@@ -116,6 +118,7 @@ def train(
             "records": used,
             "seconds": round(trained_s, 3),
             "records_per_s": round(used / max(trained_s, 1e-9), 1),
+            "since_start_s": round(clock() - begun, 3),
             "workers": world.size,
         }
         position.history.append(record)
@@ -181,7 +184,8 @@ def _batches(
         torch.manual_seed(seed)  # of dropout and the like, too
         draws = torch.Generator(world.device).manual_seed(seed)
         moved: dict[str, Any] = {k: v.to(world.device) if isinstance(v, Tensor) else v for k, v in parts.items()}
-        return Batch(draws=draws, **moved)
+        whole = functools.partial(world.whole, first=parts["first"], rows=parts["rows"])
+        return Batch(draws=draws, whole=whole, **moved)
 
     if world.device.type == "cpu":  # the processors have better things to do than to read ahead
         for step in steps:

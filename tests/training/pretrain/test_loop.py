@@ -46,7 +46,10 @@ def run(plan: Plan, world: World, cache: Path) -> State:
 
 
 def untimed(state: State) -> list[dict[str, Any]]:
-    return [{k: v for k, v in e.items() if k not in ("seconds", "records_per_s")} for e in state.position.history]
+    return [
+        {k: v for k, v in e.items() if k not in ("seconds", "records_per_s", "since_start_s")}
+        for e in state.position.history
+    ]
 
 
 @pytest.mark.parametrize("lives", [1, 2, 3])
