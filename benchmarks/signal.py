@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
     if arguments.windows < 16 or arguments.repeats < 1:
         raise SelfmisError("bench signal: --windows must be at least 16 and --repeats at least 1")
     figures = measured(arguments.windows, arguments.repeats)
-    present(f"One core, best of {arguments.repeats}, µs per window", figures, arguments.json)
+    present(f"One thread, best of {arguments.repeats}, CPU µs per window", figures, arguments.json)
     return DONE
 
 

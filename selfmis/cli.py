@@ -24,13 +24,23 @@ COMMANDS: tuple[Command, ...] = (
     Command("config", "selfmis.config", "print the settings in force and where each came from"),
     Command("redis", "deploy.redis", "run the embedded Redis server, or see or stop it"),
     Command("simulate", "services.ingest.simulate", "write simulated recordings as a data set"),
-    Command("prepare", "training.prepare.__main__", "recordings into a store that trains fast"),
+    Command(
+        "ingest gateway", "services.ingest.gateway.command", "take frames from devices over HTTP and WebSocket"
+    ),
     Command("ingest replay", "services.ingest.replay", "stream recordings into Redis: WFDB, CSV, NumPy"),
     Command("ingest run", "services.ingest.run", "stream the ward of a scenario file into Redis"),
+    Command("prepare", "training.prepare.__main__", "recordings into a store that trains fast"),
     Command("pretrain", "training.pretrain.command", "train an encoder: SelfMIS, its yardsticks, a teacher"),
+    Command("probe", "training.probe.command", "what an encoder knows: a linear model on its embedding"),
+    Command("finetune", "training.finetune.command", "from a probe on: head and encoder learn together"),
+    Command("evaluate", "training.evaluate.command", "figures, tables and plots on records not seen before"),
+    Command("export", "training.export.command", "a trained run into the model folder that serving loads"),
     Command("model", "selfmis.model", "check a model folder and print what it is"),
+    Command("demo", "deploy.demo.command", "a simulated ward on this machine, watched live"),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
+    Command("bench docs", "benchmarks.docs", "render docs/benchmarks.md, measuring anew if wanted"),
     Command("bench encoder", "benchmarks.encoder", "size and speed of the encoders"),
+    Command("bench gateway", "benchmarks.gateway", "requests and frames a second through one gateway"),
     Command("bench ingest", "benchmarks.ingest", "how many patients one ingest process streams, at what cost"),
     Command("bench quality", "benchmarks.quality", "how well the quality gate tells noise from ECG"),
     Command("bench realism", "benchmarks.realism", "simulated against real recordings, wave by wave"),
@@ -41,6 +51,7 @@ COMMANDS: tuple[Command, ...] = (
         "what Ray Train costs over a plain loop, and what a second worker brings",
     ),
     Command("bench store", "benchmarks.store", "how fast the training store is made and read"),
+    Command("bench windows", "benchmarks.windows", "cost of cutting windows"),
 )
 
 _HELP = ("-h", "--help", "help")

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
+import numpy.typing as npt
+
 from shared.errors import SelfmisError
 
 STREAM_START = "0-0"
@@ -82,8 +85,22 @@ class ShardPosition:
         return f"{milliseconds}-{sequence}"
 
 
+# One layout, as a struct for one mark and as a dtype for many.
 _MARK = struct.Struct("<BxxxIQqqqq")
 _MARK_VERSION = 1
+_MARK_FIELDS = ("session", "session_start_us", "rate_mhz", "next_window", "next_sample", "high_water")
+_MARKS = np.dtype(
+    [
+        ("version", "u1"),
+        ("padding", "V3"),
+        ("rate_mhz", "<u4"),
+        ("session", "<u8"),
+        ("session_start_us", "<i8"),
+        ("next_window", "<i8"),
+        ("next_sample", "<i8"),
+        ("high_water", "<i8"),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +108,7 @@ class PatientMark:
     """How far one patient's windows are committed, all in terms of one session.
 
     ``next_window`` counts windows; ``next_sample`` is the first sample that window needs;
-    ``high_water`` is one past the newest sample seen.
+    ``high_water`` is one past the newest sample seen when that window became the next.
     """
 
     session: int
@@ -120,3 +137,15 @@ class PatientMark:
             raise PositionError(f"a patient mark of {len(raw)} bytes, version {raw[:1].hex() or 'none'}: not ours")
         _, rate, session, start, window, sample, high = _MARK.unpack(raw)
         return cls(session, start, rate, window, sample, high)
+
+
+def pack_marks(**fields: npt.NDArray[np.integer]) -> list[bytes]:
+    """`PatientMark.pack` of many patients at once: an array for each field of `PatientMark`, of one length."""
+    if set(fields) != set(_MARK_FIELDS):
+        raise TypeError(f"marks have the fields {', '.join(_MARK_FIELDS)}")
+    marks = np.zeros(len(fields["session"]), _MARKS)
+    marks["version"] = _MARK_VERSION
+    for name, values in fields.items():
+        marks[name] = values
+    raw = marks.tobytes()
+    return [raw[at : at + _MARKS.itemsize] for at in range(0, len(raw), _MARKS.itemsize)]

@@ -9,6 +9,8 @@ from zlib import crc32
 PREFIX = "selfmis"
 # Keys that belong to no shard. Each carries a tag of its own, so that the keys of one source stay together.
 LAYOUT_KEY = f"{PREFIX}:layout"
+# Sorted set: replica of the monitor -> until when (Redis' clock, milliseconds) it counts as live.
+REPLICAS_KEY = f"{PREFIX}:replicas"
 
 
 def shard_of(patient: bytes, shards: int) -> int:
@@ -44,9 +46,70 @@ def marks_key(shard: int) -> str:
     return f"mark:{tag(shard)}"
 
 
+def pulse_key(replica: str) -> str:
+    """String with a time limit: what a live replica says of itself, JSON (`services.inference.monitor.pulse`)."""
+    return f"{PREFIX}:pulse:{{{replica}}}"
+
+
+def state_key(shard: int) -> str:
+    """Hash: patient -> the owner's memory of that patient, without which it cannot go on (alarms, quality)."""
+    return f"state:{tag(shard)}"
+
+
+def parked_key(shard: int) -> str:
+    """Hash: patient -> partial samples of a window left open by a device that vanished."""
+    return f"parked:{tag(shard)}"
+
+
+def latest_key(shard: int) -> str:
+    """Hash: patient -> what views show of that patient; the owner never reads it back."""
+    return f"latest:{tag(shard)}"
+
+
+def counters_key(shard: int) -> str:
+    """Hash: name of a counter or histogram bucket -> integer."""
+    return f"count:{tag(shard)}"
+
+
+def alerts_key(shard: int) -> str:
+    """Stream: one entry an alert, fields `ALERT_ID` and `ALERT_BODY`."""
+    return f"alert:{tag(shard)}"
+
+
+def audit_key(shard: int) -> str:
+    """Stream: one entry an applied command, field `AUDIT_FIELD`."""
+    return f"audit:{tag(shard)}"
+
+
+def dead_letters_key(shard: int) -> str:
+    """Stream: entries that could not be used, with the reason."""
+    return f"dead:{tag(shard)}"
+
+
+def commands_key(shard: int) -> str:
+    """Stream: what people ask of the shard's owner; the API appends, the owner applies."""
+    return f"cmd:{tag(shard)}"
+
+
+def lease_key(shard: int) -> str:
+    """String with a time limit: the token of the shard's owner."""
+    return f"lease:{tag(shard)}"
+
+
+def epoch_key(shard: int) -> str:
+    """Number: how often the shard was acquired; never expires."""
+    return f"epoch:{tag(shard)}"
+
+
 def source_key(source: str) -> str:
     """Hash: what a named ingest source must remember to resume: its run id, each patient's session."""
     return f"source:{{{source}}}"
 
 
+def session_start_key(shard: int, patient: bytes, session: int) -> bytes:
+    """String: when a session began (microseconds), for devices that leave it to the gateway; it expires."""
+    return f"start:{tag(shard)}:{session}:".encode() + patient
+
+
 BATCH_FIELD = b"b"
+ALERT_ID, ALERT_BODY, AUDIT_FIELD = b"id", b"body", b"body"

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,6 +31,18 @@ def cluster_named() -> bool:
     return bool(os.environ.get("RAY_ADDRESS"))
 
 
+def refuse_unreachable(address: str, timeout_s: float = 5.0) -> None:
+    """One line, soon, for a cluster at HOST:PORT that does not answer: Ray itself would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if "://" in address or not colon or not port.isdigit():
+        return  # "auto" and ray:// addresses are Ray's to understand
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout_s).close()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise SelfmisError(f"no Ray cluster at {address}: {why}; start it, or unset RAY_ADDRESS") from None
+
+
 @contextmanager
 def cluster(cpus: int | None = None) -> Iterator[None]:
     """A Ray cluster for the block: the one this process has joined, the one in ``RAY_ADDRESS``, or one of its own.
@@ -45,6 +58,7 @@ def cluster(cpus: int | None = None) -> Iterator[None]:
         return
     try:
         if cluster_named():
+            refuse_unreachable(os.environ["RAY_ADDRESS"])
             ray.init(logging_level=logging.ERROR, log_to_driver=False)
         else:
             ray.init(

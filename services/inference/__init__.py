@@ -1,1 +1,1 @@
-"""Frames to windows to scores to alarms. Not built yet: see docs/architecture.md."""
+"""Frames to windows to scores to alarms. `windows` cuts samples into windows; the rest is being built."""

@@ -3,6 +3,8 @@
 import json
 import logging
 import math
+import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,6 +48,7 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--truth", type=Path, metavar="FILE", help="ground truth; default SCENARIO.truth.json")
     parser.add_argument("--new-run", action="store_true", help="begin anew instead of resuming a run cut short")
+    parser.add_argument("--until-eof", action="store_true", help="stop when standard input ends, as its giver did")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the summary as one JSON object")
     settings_arguments(parser)
     arguments = parser.parse_args(argv)
@@ -74,11 +77,20 @@ def main(argv: Sequence[str]) -> int:
         print(f"{len(ward.admitted):,} patients of {scenario.name}; ground truth in {path}", flush=True)
 
     with stopped_by_signals() as stop, resolve(settings.redis) as url:
+        if arguments.until_eof:
+            threading.Thread(target=_stop_at_eof, args=(stop,), name="ingest-eof", daemon=True).start()
         summary = stream(plan, settings, url, stop=stop, began=began)
     print(summary.line())
     if arguments.json is not None:
         write_json(arguments.json, summary)
     return DONE if summary.complete else ANSWER_IS_NO
+
+
+def _stop_at_eof(stop: threading.Event) -> None:
+    """Whoever started us holds the other end; when that process is gone, in whatever way, so are we."""
+    while sys.stdin.buffer.read(1 << 16):
+        pass
+    stop.set()
 
 
 if __name__ == "__main__":

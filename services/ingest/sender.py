@@ -10,7 +10,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -101,6 +101,7 @@ class Sender:
         self._said = 0.0
         self._backoff_s = FIRST_BACKOFF_S
         self._client: Client | None = None
+        self._dice = random.Random()
         self._thread = threading.Thread(target=self._run, name="ingest-sender", daemon=True)
 
     def start(self) -> None:
@@ -110,9 +111,7 @@ class Sender:
 
     def offer(self, parcel: Parcel, due_s: float) -> Ticket:
         """Take frames to send. Blocks while the buffer is full, or drops the oldest, as settings say."""
-        ticket = Ticket(due_s, len(parcel))
-        batches = [Batch(shard, data, frames, ticket) for shard, data, frames in parcel.encoded(self._entry_bytes)]
-        size = sum(len(batch.data) for batch in batches)
+        ticket, batches, size = self._batches([parcel], due_s)
         with self._changed:
             while self._outbox.over(size) and not self._refusing:
                 if self._settings.when_full == "drop_oldest":
@@ -121,10 +120,26 @@ class Sender:
                     self._changed.wait()
             if self._refusing:
                 raise SenderClosed("the sender is closed: no more frames are taken")
-            for batch in batches:
-                self._outbox.put(batch)
-            self._changed.notify_all()
+            self._put(batches)
         return ticket
+
+    def try_offer(self, parcels: Sequence[Parcel], due_s: float) -> Ticket | None:
+        """Take frames to send, all or none, without waiting or dropping: None if the buffer has no room."""
+        ticket, batches, size = self._batches(parcels, due_s)
+        with self._changed:
+            if self._refusing:
+                raise SenderClosed("the sender is closed: no more frames are taken")
+            if self._outbox.over(size):
+                return None
+            self._put(batches)
+        return ticket
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why frames would not leave now: ``closed``, ``redis`` (it fails), ``lag``, ``memory``; or None."""
+        if self._refusing:
+            return "closed"
+        return "redis" if self._trouble_since is not None else self.tally.held
 
     @property
     def buffered_bytes(self) -> int:
@@ -157,6 +172,22 @@ class Sender:
             self._thread.join()
         if self._client is not None:
             self._client.close()
+
+    def _batches(self, parcels: Sequence[Parcel], due_s: float) -> tuple[Ticket, list[Batch], int]:
+        """Encoded, under one ticket, and their bytes."""
+        ticket = Ticket(due_s, sum(map(len, parcels)))
+        batches = [
+            Batch(shard, data, frames, ticket)
+            for parcel in parcels
+            for shard, data, frames in parcel.encoded(self._entry_bytes)
+        ]
+        return ticket, batches, sum(len(batch.data) for batch in batches)
+
+    def _put(self, batches: list[Batch]) -> None:
+        """With the lock held."""
+        for batch in batches:
+            self._outbox.put(batch)
+        self._changed.notify_all()
 
     def _run(self) -> None:
         try:
@@ -241,7 +272,7 @@ class Sender:
         except SelfmisError as error:
             log.error("nothing can be trimmed: %s", error)
             done = None
-        self._next_upkeep = self._clock() + self._settings.upkeep_s * random.uniform(0.8, 1.2)
+        self._next_upkeep = self._clock() + self._settings.upkeep_s * self._dice.uniform(0.8, 1.2)
         if done is None:
             return
         self._well()
@@ -286,7 +317,7 @@ class Sender:
             waiting = self._outbox.buffered_bytes
             log.warning("Redis %s; %.1f MB of frames wait, trying again", what, waiting / 1e6)
         with self._changed:
-            self._changed.wait_for(lambda: self._closing, self._backoff_s * random.uniform(0.5, 1.0))
+            self._changed.wait_for(lambda: self._closing, self._backoff_s * self._dice.uniform(0.5, 1.0))
         self._backoff_s = min(2 * self._backoff_s, LONGEST_BACKOFF_S)
 
     def _well(self) -> None:

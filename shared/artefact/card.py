@@ -1,9 +1,13 @@
 """`MODEL_CARD.md`: the manifest told to a person who must decide whether to use the model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shared.artefact.manifest import Manifest
+from shared.artefact.manifest import SIMULATED, Manifest
+from shared.labels import MI_TYPES
+
+# What counts as a fall of the AUROC that a user should know of.
+NOTABLE_FALL = 0.03
 
 _CARD = """\
 # {name} {version}
@@ -22,6 +26,14 @@ probabilities: one for each of nine types of myocardial infarction, and one for 
 | Pre-processing version | {preprocessing_version} |
 | Calibration | {calibration} |
 
+## Intended use
+
+Research on single-lead monitoring: simulated or recorded patients, retrospective studies, the development of
+monitors. For adults at rest, whose windows passed the quality gate.
+
+Not for: diagnosis, triage or treatment; ruling an infarct out; children; paced rhythms; any device or lead other
+than the one above without a study of its own.
+
 ## Thresholds
 
 | score | threshold |
@@ -32,6 +44,10 @@ probabilities: one for each of nine types of myocardial infarction, and one for 
 
 {metrics}
 
+## Known failures
+
+{failures}
+
 ## Data
 
 {data}
@@ -40,13 +56,14 @@ probabilities: one for each of nine types of myocardial infarction, and one for 
 
 - One lead sees part of the heart: an infarct far from lead {lead} may leave no trace in it.
 - IPLMI, IPMI and PMI are rare in the public data; their scores cannot be judged alone.
+- The public data says that an infarct is visible in a record, not when it happened: an old scar scores like a new
+  infarct.
 - It was made for ten seconds of a resting ECG; poor contact and movement are for the quality gate before it.
 """
 
 
 def card_text(manifest: Manifest) -> str:
     """The card of a model, Markdown."""
-    numbers = list(flat(manifest.metrics))
     encoder = manifest.encoder.family + (f", {manifest.encoder.size}" if manifest.encoder.size else "")
     return _CARD.format(
         name=manifest.name,
@@ -63,11 +80,92 @@ def card_text(manifest: Manifest) -> str:
         preprocessing_version=manifest.preprocessing_version,
         calibration=manifest.calibration.method,
         thresholds="\n".join(f"| {label} | {value:.4g} |" for label, value in manifest.thresholds.items()),
-        metrics="\n".join(["| metric | value |", "|---|---|", *(f"| {_cell(n)} | {v} |" for n, v in numbers)])
-        if numbers
-        else "None were recorded.",
+        metrics="\n".join(_metrics(manifest.metrics)),
+        failures="\n".join(f"- {failure}" for failure in known_failures(manifest)),
         data="\n".join(f"- {d.name}: {d.attribution} Licence: {d.licence}" for d in manifest.data),
     )
+
+
+def known_failures(manifest: Manifest) -> Iterator[str]:
+    """What the metrics say the model does badly, a sentence each; what was not measured is said, too."""
+    if all(source.name == SIMULATED for source in manifest.data):
+        yield "It learnt from simulated recordings alone: what it says about people has not been tested."
+    any_mi, types = (_part(manifest.metrics, name) for name in ("any_mi", "types"))
+    area = any_mi.get("auroc")
+    if area is None:
+        yield "Nothing was measured: how often it fails is unknown."
+        return
+    found, passed = any_mi.get("sensitivity"), any_mi.get("specificity")
+    if found is not None and passed is not None:
+        yield (
+            f"At its threshold it missed {1 - found:.0%} of the records with an infarct and named"
+            f" {1 - passed:.0%} of the others."
+        )
+    judged = {
+        code: values["auroc"]
+        for code, values in types.items()
+        if values.get("auroc") is not None and not values.get("few")
+    }
+    if judged:
+        worst = min(judged, key=lambda code: judged[code])
+        yield f"Of the types that could be judged it does worst on {worst} (AUROC {judged[worst]:.2f})."
+    yield from _under_noise(_part(manifest.metrics, "noise"), area)
+    yield from _other_leads(_part(manifest.metrics, "leads"), manifest.lead, area)
+
+
+def _under_noise(noise: Mapping[str, Any], clean: float) -> Iterator[str]:
+    if not noise:
+        yield "How it does under noise was not measured."
+    for kind, ratios in noise.items():
+        areas = {float(snr): values["auroc"] for snr, values in ratios.items()}
+        falls = {snr: clean - area for snr, area in areas.items() if area is not None}
+        notable = [snr for snr, fall in falls.items() if fall > NOTABLE_FALL]
+        if notable:
+            snr = max(notable)
+            yield f"Noise of kind `{kind}` at {snr:g} dB and below costs it {falls[snr]:.2f} of AUROC or more."
+
+
+def _other_leads(leads: Mapping[str, Any], own: str, area: float) -> Iterator[str]:
+    for lead, values in leads.items():
+        if lead != own and values["auroc"] is not None and area - values["auroc"] > NOTABLE_FALL:
+            yield f"Shown lead {lead} in the place of {own}, its AUROC for any-MI is {values['auroc']:.2f}."
+
+
+def _metrics(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """A table of scores where the metrics are those of an evaluation, else all numbers one by one."""
+    types, any_mi = _part(metrics, "types"), _part(metrics, "any_mi")
+    if not metrics:
+        yield "None were recorded."
+    elif not (types and any_mi):
+        yield from ("| metric | value |", "|---|---|", *(f"| {_cell(n)} | {v} |" for n, v in flat(dict(metrics))))
+    else:
+        names = {mi.code: mi.name for mi in MI_TYPES}
+        yield from ("| score | positives | AUROC | sensitivity | specificity |", "|---|---:|---|---:|---:|")
+        yield _score("any MI", any_mi)
+        for code, values in types.items():
+            mark = "†" if values.get("few") else ""
+            yield _score(f"{code} ({names.get(code, code)}){mark}", values)
+        for name, title in (("macro6", "mean of the six frequent types"), ("macro9", "mean of all types")):
+            yield f"| {title} | | {_area(_part(metrics, name))} | | |"
+        yield ""
+        yield f"† too few positives to be judged alone. Expected calibration error: {_number(metrics.get('ece'))}."
+
+
+def _score(name: str, values: Mapping[str, Any]) -> str:
+    shares = " | ".join(_number(values.get(kind)) for kind in ("sensitivity", "specificity"))
+    counts = f"{values.get('positives', '')} of {values.get('n', '')}"
+    return f"| {_cell(name)} | {counts} | {_area(values)} | {shares} |"
+
+
+def _area(values: Mapping[str, Any]) -> str:
+    low, high = values.get("ci_low"), values.get("ci_high")
+    interval = "" if low is None or high is None else f" ({low:.3f} … {high:.3f})"
+    return f"{_number(values.get('auroc'))}{interval}"
+
+
+def _part(metrics: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = metrics.get(name)
+    return part if isinstance(part, dict) else {}
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

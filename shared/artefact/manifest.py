@@ -83,6 +83,10 @@ class CalibrationRecord(_Record):
     intercept: dict[str, Finite] = Field(default_factory=lambda: dict.fromkeys(SCORE_NAMES, 0.0))
 
 
+SIMULATED = "simulated recordings"
+"""The name of a data source that is no person's data; a model that learnt from nothing else says so."""
+
+
 class DataSource(_Record):
     """The recordings a model learnt from, as their licence wants them named."""
 

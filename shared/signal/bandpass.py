@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from shared.signal.operator import ROWS, Banded, chunks
+from shared.signal.operator import Operator, chunks, constant
 from shared.signal.window import RATE_HZ, WINDOW_SAMPLES, Windows, as_windows
 
 LOW_HZ = 0.5
@@ -28,20 +28,19 @@ DRIFT_TERMS = 64  # up to 3.15 Hz, beyond which the drift's gain is under 1e-3
 
 _HALF_TAPS = 14
 _STOPBAND_DB = 50.0
-_TILE = 100
+_TILE = 40
 
 
 @dataclass(frozen=True)
 class Bandpass:
-    """The operator's constants: ``y = lowpass(x) + (x @ analysis) @ synthesis``.
+    """The operator's constants: ``y = lowpass(x) + synthesis(analysis(x))``.
 
-    ``analysis`` (1000 × terms) gives the cosine coefficients, ``synthesis`` (terms × 1000) minus the low-passed
-    drift that they make up.
+    ``analysis`` gives the cosine coefficients, ``synthesis`` minus the low-passed drift that they make up.
     """
 
-    analysis: Windows
-    synthesis: Windows
-    lowpass: Banded
+    lowpass: Operator
+    analysis: Operator
+    synthesis: Operator
 
 
 def lowpass_taps() -> npt.NDArray[np.float64]:
@@ -64,9 +63,9 @@ def operator() -> Bandpass:
     """The constants, designed once in float64 and kept in float32."""
     lowpass, drift = _lowpass_matrix(), _cosines()
     return Bandpass(
-        analysis=_constant(drift),
-        synthesis=_constant(-(drift_gains()[:, None] * drift.T) @ lowpass),
-        lowpass=Banded.from_dense(lowpass, _TILE),
+        lowpass=Operator.from_dense(lowpass, _TILE),
+        analysis=Operator.from_dense(drift, DRIFT_TERMS),
+        synthesis=Operator.from_dense(-(drift_gains()[:, None] * drift.T) @ lowpass, WINDOW_SAMPLES),
     )
 
 
@@ -78,35 +77,20 @@ def bandpass_matrix() -> Windows:
     first sample off before the product, as `bandpass` does.
     """
     lowpass, drift = _lowpass_matrix(), _cosines()
-    return _constant(lowpass - drift @ (drift_gains()[:, None] * drift.T) @ lowpass)
+    return constant(lowpass - drift @ (drift_gains()[:, None] * drift.T) @ lowpass)
 
 
 def bandpass(windows: npt.ArrayLike) -> Windows:
     """Windows (n × 1000, mV at 100 Hz) band-passed to 0.5–40 Hz; bit-equal whatever the batch."""
-    rows = as_windows(windows)
+    rows, constants = as_windows(windows), operator()
     out = np.empty_like(rows)
     for where, chunk in chunks(rows):
-        count = where.stop - where.start
-        if count == ROWS:
-            bandpass_chunk(chunk, out[where])
-        else:
-            spare = np.empty_like(chunk)
-            bandpass_chunk(chunk, spare)
-            out[where] = spare[:count]
+        # The offset goes first: hundreds of millivolts of it would cost the last digits of the signal.
+        level = chunk - chunk[:, :1]
+        clean = constants.lowpass.transposed(level)
+        clean += constants.synthesis.transposed(constants.analysis.apply(level))
+        out[where] = clean.T[: where.stop - where.start]
     return out
-
-
-def bandpass_chunk(chunk: Windows, out: Windows) -> None:
-    """Band-pass one chunk of exactly `ROWS` windows into ``out``.
-
-    The offset goes first: hundreds of millivolts of it would otherwise cost the last digits of the signal.
-    """
-    constants = operator()
-    level = chunk - chunk[:, :1]
-    coefficients = level @ constants.analysis
-    constants.lowpass.product(level, out)
-    np.matmul(coefficients, constants.synthesis, out=level)
-    out += level
 
 
 def _lowpass_matrix() -> npt.NDArray[np.float64]:
@@ -127,9 +111,3 @@ def _cosines() -> npt.NDArray[np.float64]:
     cosines: npt.NDArray[np.float64] = np.cos(angle) * np.sqrt(2 / WINDOW_SAMPLES)
     cosines[:, 0] = np.sqrt(1 / WINDOW_SAMPLES)
     return cosines
-
-
-def _constant(matrix: npt.NDArray[np.float64]) -> Windows:
-    constant = np.ascontiguousarray(matrix, np.float32)
-    constant.flags.writeable = False
-    return constant

@@ -17,7 +17,7 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-from shared.signal.operator import Banded
+from shared.signal.operator import Operator
 from shared.signal.window import RATE_HZ, WINDOW_SAMPLES, WINDOW_SECONDS, SignalError, Windows, as_windows
 
 MIN_RATE_MHZ = 50_000
@@ -44,7 +44,7 @@ def resample(windows: npt.ArrayLike, rate_mhz: int) -> Windows:
     """Windows (n × `device_samples`) at ``rate_mhz`` millihertz as windows (n × 1000) at 100 Hz.
 
     Deterministic, and bit-equal whatever the batch. At 100 Hz the array comes back untouched. The first call
-    at a rate designs its operator (tens of ms), later ones cost 2–15 µs a window.
+    at a rate designs its operator (tens of ms), later ones cost 2–15 µs a window in full chunks.
     """
     rows = as_windows(windows, device_samples(rate_mhz))
     if rate_mhz == _RATE_MHZ:
@@ -53,7 +53,7 @@ def resample(windows: npt.ArrayLike, rate_mhz: int) -> Windows:
 
 
 @functools.lru_cache(maxsize=_CACHED_RATES)
-def resampler(rate_mhz: int) -> Banded:
+def resampler(rate_mhz: int) -> Operator:
     """The operator that `resample` applies at a rate."""
     inputs = device_samples(rate_mhz)
     scale = min(1.0, rate_mhz / _RATE_MHZ)
@@ -69,7 +69,7 @@ def resampler(rate_mhz: int) -> Banded:
     inside = np.clip(1 - (distance_s / half_s) ** 2, 0, None)
     weights = np.sinc(2 * _CORNER_HZ * scale * distance_s) * np.i0(beta * np.sqrt(inside)) * (inside > 0)
     weights /= weights.sum(axis=1, keepdims=True)
-    return Banded.from_dense(_folded(weights, taps, inputs), _TILE)
+    return Operator.from_dense(_folded(weights, taps, inputs), _TILE)
 
 
 def _folded(weights: npt.NDArray[np.float64], taps: npt.NDArray[np.int64], inputs: int) -> npt.NDArray[np.float64]:

@@ -22,6 +22,7 @@ _FORMAT = re.compile(
 _GAIN = re.compile(
     r"(?P<gain>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?)(?:\((?P<baseline>[-+]?\d{1,12})\))?(?:/(?P<units>\S+))?$"
 )
+_WHOLE = re.compile(r"[-+]?\d{1,15}")
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,14 @@ def parse_header(raw: bytes) -> Header:
     return Header(record["name"], rate, samples or None, signals, ())
 
 
+def may_have_segments(path: Path) -> bool:
+    """Whether a file looks like the header of a multi-segment record, told from its beginning alone."""
+    with path.open("rb") as file:
+        lines = (line.strip() for line in file.read(4096).splitlines())
+    first = next((line for line in lines if line and not line.startswith(b"#")), b"")
+    return b"/" in first.split(None, 1)[0] if first else False
+
+
 def _lines(text: list[str], promised: int, what: str) -> list[str]:
     if len(text) - 1 < promised:
         raise RecordingError(f"its header promises {promised} {what} and describes {len(text) - 1}")
@@ -138,6 +147,6 @@ def _segment(line: str) -> Segment:
 
 
 def _whole(field: str, what: str) -> int:
-    if not re.fullmatch(r"[-+]?\d{1,15}", field):
+    if not _WHOLE.fullmatch(field):
         raise RecordingError(f"its header has an unreadable {what}: {field[:40]!r}")
     return int(field)

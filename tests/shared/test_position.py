@@ -1,10 +1,11 @@
 """The position record of a shard and the mark of a patient: mirror images, and what they refuse."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.position import PatientMark, PositionError, ShardPosition, parse_id
+from shared.position import PatientMark, PositionError, ShardPosition, pack_marks, parse_id
 
 IDS = st.tuples(st.integers(0, 2**60), st.integers(0, 2**60)).map(lambda parts: f"{parts[0]}-{parts[1]}")
 POSITIONS = st.builds(
@@ -65,3 +66,15 @@ def test_a_mark_reads_back_as_it_was_packed(session: int, start: int, rate: int,
 def test_a_mark_that_is_not_ours_is_refused(raw: bytes) -> None:
     with pytest.raises(PositionError, match="not ours"):
         PatientMark.unpack(raw)
+
+
+@given(st.lists(st.builds(PatientMark, *[st.integers(0, 2**32 - 1)] * 6), max_size=5))
+def test_many_marks_at_once_are_packed_like_each_alone(marks: list[PatientMark]) -> None:
+    names = ("session", "session_start_us", "rate_mhz", "next_window", "next_sample", "high_water")
+    columns = {name: np.array([getattr(mark, name) for mark in marks], np.int64) for name in names}
+    assert pack_marks(**columns) == [mark.pack() for mark in marks]
+
+
+def test_marks_that_lack_a_field_are_refused() -> None:
+    with pytest.raises(TypeError, match="marks have the fields"):
+        pack_marks(session=np.zeros(1, np.int64))

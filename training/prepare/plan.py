@@ -35,8 +35,9 @@ def without_duplicates(listings: Sequence[Listing]) -> list[Planned]:
         known = seen.setdefault(listing.collection, set())
         present = (listing.table["file"] != "").to_numpy(np.bool_)
         take = np.zeros(len(present), np.bool_)
+        records = listing.table["record"].tolist()
         for row in np.flatnonzero(present).tolist():
-            record = str(listing.table["record"].iat[row])
+            record = records[row]
             take[row] = record not in known
             known.add(record)
         planned[listing.name] = Planned(listing, take, int(present.sum() - take.sum()))

@@ -5,6 +5,8 @@ A file's own counts are kept, less its baseline, wherever they fit. Where they d
 which no ECG amplifier passes either, and only then is the resolution made coarser.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -37,13 +39,18 @@ def from_counts(
     return Recording(name, lead, rate_mhz, _as_header(uv_per_lsb), values.astype(np.int16))
 
 
-def from_microvolts(name: str, lead: str, rate_mhz: int, uv: Floats) -> Recording:
-    """A recording from voltages, NaN where there is none: 1 µV per count unless that would clip."""
+def from_voltages(
+    name: str, lead: str, rate_mhz: int, values: npt.NDArray[Any], uv_per_unit: float = 1.0
+) -> Recording:
+    """A recording from voltages in any unit, NaN where there is none: 1 µV per count unless that would clip."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows becomes infinite and is refused below
+        uv = values.astype(np.float64) * uv_per_unit
+        peak_to_peak = float(np.nanmax(uv) - np.nanmin(uv)) if np.isfinite(uv).any() else 0.0
     if np.isinf(uv).any():
         raise RecordingError(f"infinite value at sample {int(np.argmax(np.isinf(uv)))}")
     first, end = _without_ends(np.isnan(uv), rate_mhz)
     uv = uv[first:end]
-    _refuse_implausible(float(np.ptp(uv)))
+    _refuse_implausible(peak_to_peak)
     return _fitted(name, lead, rate_mhz, uv)
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from services.ingest.recordings.columns import Heading, Own, heading
-from services.ingest.recordings.counts import from_microvolts
+from services.ingest.recordings.counts import from_voltages
 from services.ingest.recordings.leads import Wanted, choose
 from services.ingest.recordings.recording import Recording
 from services.ingest.recordings.timing import rate_of
@@ -26,7 +26,7 @@ def read_csv(path: Path, name: str, wish: Wanted, own: Own) -> Recording:
     """
     first = _first_line(path)
     separator = max(",;\t", key=first.count)
-    headings = [heading(text) for text in next(csv.reader([first], delimiter=separator))]
+    headings = [heading(text) for text in _fields(first, separator)]
     if all(_is_number(h.text) for h in headings):
         raise RecordingError("its first line holds numbers: a heading that names the columns is needed")
     signal = _signal_column(headings, wish, own)
@@ -35,7 +35,7 @@ def read_csv(path: Path, name: str, wish: Wanted, own: Own) -> Recording:
     values = _numbers(table[signal], headings[signal].text)
     units = own.units or headings[signal].units or "mV"
     rate = _rate(own, None if clock is None else _seconds(table[clock], headings[clock]))
-    return from_microvolts(name, wish.lead, rate, values * microvolts_per(units))
+    return from_voltages(name, wish.lead, rate, values, microvolts_per(units))
 
 
 def _first_line(path: Path) -> str:
@@ -48,6 +48,13 @@ def _first_line(path: Path) -> str:
     if not line.strip():
         raise RecordingError("it is empty, or its first line is")
     return line
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator))
+    except csv.Error:
+        raise RecordingError("its first line is no list of column names") from None
 
 
 def _signal_column(headings: Sequence[Heading], wish: Wanted, own: Own) -> int:
@@ -87,7 +94,7 @@ def _read(path: Path, separator: str, columns: int) -> pd.DataFrame:
         raise RecordingError("it is not UTF-8 text") from None
     except pd.errors.EmptyDataError:
         raise RecordingError("it holds no sample") from None
-    except (pd.errors.ParserError, ValueError, csv.Error) as error:
+    except (pd.errors.ParserError, ValueError) as error:
         raise RecordingError(f"it is no readable table: {str(error).splitlines()[0]}") from None
     # A separator at the end of each line makes one empty column more, which is common; decimal commas make others.
     if table.shape[1] != columns and not (table.shape[1] == columns + 1 and table.iloc[:, -1].isna().all()):

@@ -17,8 +17,8 @@ from scipy.signal import resample_poly
 
 from services.ingest.recordings.recording import Recording
 from services.ingest.recordings.seam import Loop, crossfaded
-from services.ingest.recordings.signal_to_noise import noise_amplitude, noise_gain, qrs_amplitude
 from services.ingest.recordings.tracks import Tracks
+from shared.signal_to_noise import noise_amplitude, noise_gain, qrs_amplitude
 from shared.wfdb import RecordingError, read_header, read_stretch
 
 KINDS = ("bw", "em", "ma")

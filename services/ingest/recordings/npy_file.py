@@ -1,12 +1,13 @@
 """A NumPy file: one patient (one dimension) or one patient a row (two)."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from services.ingest.recordings.columns import Own
-from services.ingest.recordings.counts import from_microvolts
+from services.ingest.recordings.counts import from_voltages
 from services.ingest.recordings.leads import Wanted
 from services.ingest.recordings.recording import Recording
 from shared.wfdb import MAX_SAMPLES, RecordingError, microvolts_per, millihertz
@@ -23,8 +24,11 @@ def read_npy(path: Path, name: str, wish: Wanted, own: Own) -> Iterator[tuple[st
         raise RecordingError("a NumPy file holds no times: give the sampling rate")
     rate, scale = millihertz(own.rate_hz), microvolts_per(own.units or "mV")
     try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, TypeError, SyntaxError, OverflowError, MemoryError) as error:
+        with warnings.catch_warnings(action="ignore"):  # files of Python 2 are read, and said to be old
+            values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - NumPy parses the header as Python and raises what that raises
         why = (str(error).splitlines() or ["unreadable"])[0]
         raise RecordingError(f"it is no readable .npy file: {why}") from None
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf" or values.ndim not in {1, 2}:
@@ -40,7 +44,7 @@ def read_npy(path: Path, name: str, wish: Wanted, own: Own) -> Iterator[tuple[st
         raise RecordingError(f"it has more than {MAX_SAMPLES} samples a patient: cut it into parts")
 
     def row(r: int, called: str) -> Recording:
-        return from_microvolts(called, wish.lead, rate, values[r].astype(np.float64) * scale)
+        return from_voltages(called, wish.lead, rate, values[r], scale)
 
     for r in range(patients):
         if patients == 1:

@@ -23,6 +23,7 @@ START_CHOICE_S, END_CHOICE_S = 1.0, 3.0
 # Wander slower than this must not decide where beats match.
 WANDER_S = 0.6
 SEARCH_HZ = 100
+START_STEPS = 5
 # What a QRS inside the fade costs, and a loop shorter by the whole recording, next to a perfect match's 0.
 BUSY_FADE, SHORTNESS = 0.25, 0.05
 
@@ -58,7 +59,8 @@ def beat_aligned(counts: Samples, rate_mhz: int) -> Loop:
     first = _without_wander(counts[: compared + min(round(START_CHOICE_S * hertz), n // 8) + 1], hertz)
     last = _without_wander(counts[n - compared - min(round(END_CHOICE_S * hertz), n // 4) :], hertz)
     step = max(1, round(hertz / SEARCH_HZ))
-    starts = np.arange(compared, len(first), step)
+    # Few starts and every end: it is enough that one of the two can be shifted freely.
+    starts = np.arange(compared, len(first), step * START_STEPS)
     ends = np.arange(len(last), compared - 1, -step)
     length = (n - len(last) + ends[None, :]) - starts[:, None]
     cost = _mismatch(first, last, starts, ends, compared=compared, fade=fade, step=step) + SHORTNESS * (
@@ -102,5 +104,8 @@ def _mismatch(
     both = of_start + of_end + 1e-9
     fading = back >= -fade
     busy = np.square(before_start[:, fading]).sum(axis=1)[:, None] + np.square(before_end[:, fading]).sum(axis=1)
-    mismatch: Floats = (of_start + of_end - 2 * before_start @ before_end.T + BUSY_FADE * busy) / both
+    # Not a BLAS product: for matrices this small its threads cost more than they do, and the same recording
+    # must give the same loop whatever their number.
+    product = np.einsum("ik,jk->ij", before_start, before_end, optimize=False)
+    mismatch: Floats = (of_start + of_end - 2 * product + BUSY_FADE * busy) / both
     return mismatch

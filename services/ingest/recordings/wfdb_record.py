@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from services.ingest.recordings.counts import from_counts, from_microvolts
+from services.ingest.recordings.counts import from_counts, from_voltages
 from services.ingest.recordings.leads import Wanted, choose
 from services.ingest.recordings.recording import Recording
 from shared.wfdb import MAX_SAMPLES, Header, RecordingError, Stretch, read_header, read_stretch
@@ -79,4 +79,4 @@ def _joined(found: list[Stretch | int], name: str, wish: Wanted) -> Recording:
         return from_counts(name, wish.lead, rate, values, missing=missing, uv_per_lsb=lsb)
     uv = np.concatenate([np.zeros(s) if isinstance(s, int) else s.values * s.uv_per_lsb for s in found])
     uv[missing] = np.nan
-    return from_microvolts(name, wish.lead, rate, uv)
+    return from_voltages(name, wish.lead, rate, uv)

@@ -92,8 +92,8 @@ def turned(matrix: Floats, x: float, y: float, z: float, gain: float = 1.0) -> t
 def p_wave(a: Anatomy, course: Course = always) -> Component:
     """Right then left atrium. A DDD pacemaker's beats have it too."""
     centre = -(a.pr_s - 0.020 * a.qrs_scale)
-    half = Wave(centre - 0.014, 0.0165, turned(a.t_axis, 0.055, 0.072, -0.022, a.p_gain))
-    other = Wave(centre + 0.018, 0.0165, turned(a.t_axis, 0.076, 0.054, 0.036, a.p_gain))
+    half = Wave(centre - 0.014, 0.0165, turned(a.t_axis, 0.051, 0.080, -0.022, a.p_gain))
+    other = Wave(centre + 0.018, 0.0165, turned(a.t_axis, 0.070, 0.061, 0.036, a.p_gain))
     return Component("p", "depolarisation", (half, other), course, frozenset({Origin.SINUS, Origin.PACEMAKER}))
 
 

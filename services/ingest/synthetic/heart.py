@@ -151,7 +151,9 @@ def _lay(
     width = math.ceil((grid.last_s - grid.first_s) * float(stretch.max(initial=1.0)) * rate_hz)
     step = grid.rate_hz / (rate_hz * stretch)
     offset = (index / rate_hz - begin) * grid.rate_hz / stretch
-    place = (offset[:, None] + step[:, None] * np.arange(width)).astype(np.float32)
+    # Cells are counted in hundreds, so single precision places a sample to a ten-thousandth of a cell.
+    place = np.multiply.outer(step.astype(np.float32), np.arange(width, dtype=np.float32))
+    place += offset.astype(np.float32)[:, None]
     np.minimum(place, np.float32(cells - 2), out=place)
     cell = place.astype(np.int32)
     place -= cell

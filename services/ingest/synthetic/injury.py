@@ -69,9 +69,10 @@ def q_course(hours: Floats) -> Floats:
 
 
 def inversion_course(hours: Floats) -> Floats:
-    """T inversion: half way after a day, fading over months."""
+    """T inversion: half way after a day, deepest on the third, much less after weeks, fading over months."""
     h = np.maximum(hours, 0)
-    return np.asarray(_logistic(hours, 20.0, 3.0) * (0.45 + 0.55 / (1 + h / 2500)), np.float64)
+    depth = 0.45 + 0.55 / (1 + h / 2500) + 1.4 / (1 + (h / 120) ** 2)
+    return np.asarray(_logistic(hours, 20.0, 3.0) * depth, np.float64)
 
 
 def infarction(code: str, a: Anatomy, draws: Draws, severity: float) -> tuple[Component, ...]:

@@ -92,14 +92,14 @@ def _left_bundle(a: Anatomy, draws: Draws) -> tuple[Component, ...]:
 
 def _right_bundle(a: Anatomy, draws: Draws, severity: float) -> tuple[Component, ...]:
     """A normal start, then a slow force to the right and front (R′ in V1, broad S in I and V6), T away from it."""
-    w, g = draws.factor("rbbb.width", 0.08), 0.95 * severity * a.qrs_gain * draws.factor("rbbb.gain", 0.2)
+    w, g = draws.factor("rbbb.width", 0.08), 1.15 * severity * a.qrs_gain * draws.factor("rbbb.gain", 0.2)
     late = (
-        Wave(0.034 * w, 0.0140 * w, body.turned(a.axis, -0.42, -0.06, -0.68, g)),
-        Wave(0.068 * w, 0.0140 * w, body.turned(a.axis, -0.34, -0.12, -0.42, g)),
+        Wave(0.030 * w, 0.0140 * w, body.turned(a.axis, -0.36, -0.08, -0.76, g)),
+        Wave(0.070 * w, 0.0140 * w, body.turned(a.axis, -0.46, -0.22, -0.66, g)),
     )
     against = (
-        Wave(0.030, 0.15 * a.qt_scale, body.turned(a.axis, 0.02, 0.0, 0.11, g), "plateau"),
-        Wave(0.225 * a.qt_scale, 0.045 * a.qt_scale, body.turned(a.axis, 0.02, 0.02, 0.27, g)),
+        Wave(0.030, 0.15 * a.qt_scale, body.turned(a.axis, 0.05, 0.02, 0.07, g), "plateau"),
+        Wave(0.225 * a.qt_scale, 0.045 * a.qt_scale, body.turned(a.axis, 0.12, 0.03, 0.19, g)),
     )
     return (
         replace(body.qrs(a, from_onset, 0.85), name="right_bundle_start"),

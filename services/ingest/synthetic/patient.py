@@ -85,7 +85,7 @@ def _beats(heart: Heart, first: int, size: int) -> Beats:
 
 
 class Patient(_Blocks):
-    """One lead of one patient. Streaming costs about 15 µs per second of signal at 250 Hz."""
+    """One lead of one patient. Streaming costs about 20 µs per second of signal at 250 Hz."""
 
     def __init__(self, spec: PatientSpec) -> None:
         super().__init__(spec)

@@ -235,7 +235,7 @@ def test_a_full_redis_holds_frames_back_until_there_is_room(tmp_path: Path, send
     redis = Restartable(tmp_path, maxmemory_mb=64)
     try:
         with connect(redis.server.url) as client:
-            client.set("ballast", b"x" * (8 << 20))
+            client.setrange("ballast", 8 << 20, b"x")  # made by the server: no large query is in memory
             client.config_set("maxmemory", server_info(client).used_memory + (1 << 19))
             sender = senders(redis.server.url, "ingest.max_memory=0.99")
             for i in range(300):
@@ -313,6 +313,34 @@ def test_a_closed_sender_takes_nothing_more(redis_url: str) -> None:
     sender.close()
     with pytest.raises(SenderClosed):
         sender.offer(parcel(0), 0.0)
+
+
+def test_an_offer_that_may_not_wait_is_taken_whole_or_not_at_all(own_redis: Restartable, senders: Senders) -> None:
+    sender = senders(own_redis.server.url, "ingest.buffer_mb=1", "ingest.when_full=drop_oldest")
+    own_redis.kill()
+    tickets = [sender.try_offer([parcel(2 * i), parcel(2 * i + 1)], 0.0) for i in range(300)]
+    assert tickets[0] is not None
+    assert tickets[-1] is None
+    assert sender.tally.frames_dropped == 0
+    own_redis.start_again()
+    tickets[0].result(30)
+    assert sender.flush(30)
+    taken = sum(ticket.frames for ticket in tickets if ticket is not None)
+    with connect(own_redis.server.url) as client:
+        assert coverage(client).frames - coverage(client).repeated() == taken
+
+
+def test_a_sender_says_why_frames_would_not_leave(own_redis: Restartable, senders: Senders) -> None:
+    sender = senders(own_redis.server.url)
+    assert sender.obstacle is None
+    own_redis.kill()
+    until(lambda: sender.obstacle == "redis", "Redis is missed")
+    own_redis.start_again()
+    until(lambda: sender.obstacle is None, "Redis is back")
+    sender.close()
+    assert sender.obstacle == "closed"
+    with pytest.raises(SenderClosed):
+        sender.try_offer([parcel(0)], 0.0)
 
 
 def test_closing_frees_a_source_that_waits_for_room(own_redis: Restartable, senders: Senders) -> None:

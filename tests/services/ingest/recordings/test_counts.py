@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from services.ingest.recordings.counts import from_counts, from_microvolts
+from services.ingest.recordings.counts import from_counts, from_voltages
 from services.ingest.recordings.recording import Recording
 from shared.wfdb import RecordingError
 
@@ -41,7 +41,7 @@ def test_24_and_32_bits_never_clip_and_stay_within_half_a_count(values: Any, lsb
 
 
 def test_millivolts_come_out_at_one_microvolt_a_count() -> None:
-    made = from_microvolts("r", "I", 100_000, np.arange(300) + 0.4)
+    made = from_voltages("r", "I", 100_000, np.arange(300) + 0.4)
     assert made.uv_per_lsb == 1.0
     np.testing.assert_array_equal(made.counts, np.arange(300))
 
@@ -74,4 +74,4 @@ def test_a_gap_inside_is_refused_with_its_place() -> None:
 )
 def test_what_is_no_ecg_is_refused(uv: Any, why: str) -> None:
     with pytest.raises(RecordingError, match=why):
-        from_microvolts("r", "I", 100_000, np.asarray(uv, np.float64))
+        from_voltages("r", "I", 100_000, np.asarray(uv, np.float64))

@@ -107,6 +107,7 @@ def test_missing_values_at_the_end_are_cut(table: Table, beating: Beating) -> No
     ("text", "own", "why"),
     [
         ("", {}, "it is empty"),
+        ("time,ec\rg\n0,1\n", {}, "first line is no list"),
         ("time,ecg\n", {}, "holds no sample"),
         ("0.1,0.2\n0.3,0.4\n", {}, "heading"),
         ("time,ecg\n0,0.1\n0.01,oops\n0.02,0.3\n", {}, "'oops' where a number belongs, in line 3"),
@@ -126,7 +127,7 @@ def test_missing_values_at_the_end_are_cut(table: Table, beating: Beating) -> No
 )
 def test_a_bad_table_is_one_clear_line(tmp_path: Path, text: str, own: dict[str, Any], why: str) -> None:
     path = tmp_path / "bad.csv"
-    path.write_text(text)
+    path.write_text(text, newline="")
     with pytest.raises(RecordingError, match=why):
         read(path, **own)
 

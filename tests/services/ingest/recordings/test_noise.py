@@ -7,7 +7,7 @@ import pytest
 from services.ingest.recordings.noise import open_noise
 from services.ingest.recordings.recording import Recording
 from services.ingest.recordings.replay import replay_sources
-from services.ingest.recordings.signal_to_noise import noise_amplitude, qrs_amplitude
+from shared.signal_to_noise import noise_amplitude, qrs_amplitude
 from shared.wfdb import RecordingError
 
 Record = Callable[..., Path]

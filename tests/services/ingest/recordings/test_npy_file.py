@@ -66,7 +66,15 @@ def test_a_file_shorter_than_its_header_says_is_refused(tmp_path: Path, beating:
         list(read_npy(tmp_path / "own.npy", "own", wanted("I"), Own(rate_hz=100)))
 
 
-@pytest.mark.parametrize("raw", [b"", b"not numpy", b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'shape': (9"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"not numpy",
+        b"\x93NUMPY\x01\x00\x0e\x00{'descr': '<f8'",
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'shape': (9",
+    ],
+)
 def test_what_is_no_numpy_file_is_refused(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / "own.npy").write_bytes(raw)
     with pytest.raises(RecordingError, match=r"readable \.npy"):

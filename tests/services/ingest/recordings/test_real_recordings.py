@@ -10,7 +10,7 @@ from services.ingest.recordings.noise import open_noise
 from services.ingest.recordings.opening import open_recordings
 from services.ingest.recordings.replay import replay_sources
 from services.ingest.recordings.seam import FADE_S, beat_aligned
-from services.ingest.recordings.signal_to_noise import noise_amplitude, qrs_amplitude
+from shared.signal_to_noise import noise_amplitude, qrs_amplitude
 
 pytestmark = pytest.mark.data
 

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from services.ingest.recordings.signal_to_noise import noise_amplitude, noise_gain, qrs_amplitude, trimmed_mean
+from shared.signal_to_noise import noise_amplitude, noise_gain, qrs_amplitude, trimmed_mean
 
 
 def test_the_amplitude_of_a_heart_is_that_of_its_qrs(beating: Callable[..., np.ndarray]) -> None:

@@ -1,0 +1,138 @@
+"""`selfmis bench docs`: docs/benchmarks.md from docs/benchmarks/*.json, and those from the commands.
+
+The page is rendered, never written by hand: a number in it is one that a command printed.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.command import Parser, run
+from shared.errors import SelfmisError
+
+PAGE = Path("docs/benchmarks.md")
+FIGURES = Path("docs/benchmarks")
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One benchmark on the page: its name, the command that measures it, what it is about."""
+
+    name: str
+    arguments: tuple[str, ...]
+    about: str
+    needs_data: bool = False
+
+    @property
+    def command(self) -> str:
+        """As a person types it."""
+        return " ".join(["selfmis bench", self.name, *self.arguments])
+
+
+DATA = "../shared/data"
+MADE_ON = (
+    "Made by `selfmis bench docs --measure` on two cores of a shared virtual machine (AMD EPYC, AVX-512-BF16);"
+    " `selfmis bench docs` renders this page from the figures in `docs/benchmarks/`. Absolute numbers are this"
+    " machine's; each command prints yours."
+)
+BENCHES: tuple[Bench, ...] = (
+    Bench(
+        "codec", (), "The record-batch codec, one core. Goal: 1,000,000 frames of 100 samples a second each way."
+    ),
+    Bench(
+        "signal",
+        (),
+        "Resampling, filter and quality gate, microseconds of one core for a window. Goal: 40 in all; a plain"
+        " SciPy call per window, measured in the same run, stands beside it.",
+    ),
+    Bench(
+        "quality",
+        ("--cinc2017", f"{DATA}/cinc2017", "--ptbxl", f"{DATA}/ptbxl", "--nstdb", f"{DATA}/nstdb"),
+        "The quality gate on real recordings. Goals: AUROC of noisy against normal 0.90; acceptance falls with"
+        " noise; at 24 dB at least 95 % pass; infarcts are not refused noticeably more often than normal ECGs.",
+        needs_data=True,
+    ),
+    Bench("encoder", (), "The encoders: size and speed on one core."),
+    Bench("windows", (), "Cutting windows out of frames, one core."),
+    Bench(
+        "ingest",
+        (),
+        "One ingest process that streams 50,000 patients at a frame a second each into a real Redis, which a"
+        " consumer reads. Goal: under one core, 99 % of frames confirmed within 0.25 s.",
+    ),
+)
+
+
+def page(figures: Path) -> str:
+    """The page from the stored figures; refuses a benchmark without any."""
+    lines = [
+        "# Benchmarks",
+        "",
+        MADE_ON,
+        "",
+    ]
+    for bench in BENCHES:
+        path = figures / f"{bench.name}.json"
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise SelfmisError(
+                f"no figures in {path}: run `{bench.command} --json {path}`, or `selfmis bench docs --measure`"
+            ) from None
+        lines += [
+            f"## {bench.name}",
+            "",
+            bench.about,
+            "",
+            f"    {bench.command}",
+            "",
+            "| figure | value |",
+            "|---|---|",
+        ]
+        lines += [f"| `{name}` | {_shown(value)} |" for name, value in found.items()]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Render docs/benchmarks.md; run in the repository's root."""
+    parser = Parser(prog="selfmis bench docs", description=main.__doc__)
+    parser.add_argument(
+        "--measure", action="store_true", help="first run every benchmark: some minutes, idle machine"
+    )
+    arguments = parser.parse_args(argv)
+    if not FIGURES.parent.is_dir():
+        raise SelfmisError(f"no {FIGURES.parent}/ here: run this in the repository's root")
+    FIGURES.mkdir(exist_ok=True)
+    if arguments.measure:
+        for bench in BENCHES:
+            measure(bench)
+    PAGE.write_text(page(FIGURES), encoding="utf-8")
+    print(f"{PAGE} shows {len(BENCHES)} benchmarks")
+    return 0
+
+
+def measure(bench: Bench) -> None:
+    """Run one benchmark and store its figures; without the recordings it needs, the stored ones stay."""
+    if bench.needs_data and not Path(DATA).is_dir():
+        print(f"{bench.name}: left as it was, {DATA} is absent", flush=True)
+        return
+    print(f"\n$ {bench.command}", flush=True)
+    command = [sys.executable, "-m", "selfmis", "bench", bench.name, *bench.arguments]
+    command += ["--json", str(FIGURES / f"{bench.name}.json")]
+    if subprocess.run(command, env=dict(os.environ), check=False).returncode:
+        raise SelfmisError(f"`{bench.command}` failed; its words are above")
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))

@@ -1,0 +1,1 @@
+"""`selfmis demo`: a simulated ward on this machine, everything real and nothing left behind."""

@@ -1,0 +1,227 @@
+"""The edge to what is committed: load a shard, commit a step, and find out what became of a lost reply.
+
+A `Holding` is one tenure of one shard: the token that fences it and the position it has reached. Its
+memory is good only while every commit is known to be applied; whatever else happens, memory
+is discarded and `ShardStore.load` begins again from what is stored.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from redis.exceptions import (
+    ClusterDownError,
+    ReadOnlyError,
+    RedisClusterException,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from services.inference.commit.facts import DEAD_LETTER_BYTES, Facts, Kind, Retention
+from services.inference.commit.link import Link
+from services.inference.commit.packing import packed, packed_pairs
+from services.inference.commit.script import COMMIT, LOAD, STANDING
+from shared.errors import SelfmisError
+from shared.position import ShardPosition
+from shared.shards import (
+    alerts_key,
+    audit_key,
+    commands_key,
+    counters_key,
+    dead_letters_key,
+    lease_key,
+    position_key,
+)
+
+_KINDS = tuple(Kind)
+_RECOVERED = tuple(kind for kind in _KINDS if kind.recovered)
+
+# A reply that never came, or a server that cannot be written to for a while: ask again what is stored.
+TRANSIENT = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    RedisClusterException,
+    ClusterDownError,
+    ReadOnlyError,
+    TryAgainError,
+    OSError,
+)
+
+
+class NotLoaded(SelfmisError):
+    """A commit from memory that is not known to be what Redis holds: a fault in the loop that calls."""
+
+
+class Outcome(Enum):
+    """What became of a commit. After anything but APPLIED the shard's memory is worth nothing."""
+
+    APPLIED = "applied"
+    MOVED = "moved"  # the token still holds, but Redis stands elsewhere than memory: load again
+    LOST = "lost"  # somebody else's shard, or nobody's: drop it
+    UNKNOWN = "unknown"  # no answer: `ShardStore.resolve` tells, once Redis answers
+
+
+@dataclass(slots=True)
+class Holding:
+    """One tenure of a shard. Changed by `ShardStore` only; one thread at a time.
+
+    ``position``: what memory and Redis agree on, None before loading and after anything went wrong.
+    ``doubt``: the commit that got no answer. ``renewed_s``: the holder's clock when the lease was
+    last known to be extended.
+    """
+
+    shard: int
+    token: str
+    epoch: int
+    renewed_s: float
+    position: ShardPosition | None = None
+    doubt: ShardPosition | None = None
+    generation: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is committed of a shard: where it stands, and of each patient what a new owner needs."""
+
+    position: ShardPosition
+    patients: Mapping[Kind, Mapping[bytes, bytes]]
+
+
+class ShardStore:
+    """Loads and commits shards over a `Link`. Stateless but for settings; threads may share it.
+
+    No method sends anything twice. `load`, `resolve` raise what redis-py raises when Redis is away.
+    """
+
+    def __init__(self, link: Link, *, lease_ms: int, retention: Retention) -> None:
+        self._link = link
+        self._lease_ms = lease_ms
+        self._limits = (
+            retention.alerts_max,
+            retention.alerts_keep_ms,
+            retention.audit_max,
+            retention.dead_letters_max,
+        )
+
+    def load(self, holding: Holding) -> Snapshot | None:
+        """What is stored of the shard, and the holding set to it; None when the lease is no longer ours.
+
+        One script, so it is of one moment. Costs about 1 ms and a copy of the state of the shard's patients.
+        """
+        generation = self._link.generation
+        holding.position, holding.doubt = None, None
+        token, position, *hashes = LOAD(self._link.client, _keys(holding.shard))
+        if token is None or token.decode() != holding.token:
+            return None
+        holding.position = ShardPosition.from_redis(_mapping(position))
+        holding.generation = generation
+        return Snapshot(holding.position, dict(zip(_RECOVERED, map(_mapping, hashes), strict=True)))
+
+    def commit(self, holding: Holding, facts: Facts, *, now_s: float) -> Outcome:
+        """Make one step last, all of it or nothing, and extend the lease. ``now_s``: the holder's clock before.
+
+        Raises `NotLoaded`, `ValueError` for facts that go back, and redis-py's `ResponseError` for
+        faults. One round trip.
+        """
+        before = holding.position
+        if before is None:
+            raise NotLoaded(f"shard {holding.shard}: load it before committing")
+        facts.check(before)
+        after = replace(
+            before,
+            offset=facts.offset,
+            rewind=facts.rewind,
+            command=facts.command,
+            sequence=before.sequence + 1,
+            commit=secrets.token_hex(8),
+            token=holding.token,
+        )
+        holding.position, holding.doubt = None, after
+        if holding.generation != self._link.generation:
+            return self._settled(holding, Outcome.MOVED, now_s)
+        try:
+            word, _ = COMMIT(
+                self._link.client,
+                _keys(holding.shard),
+                holding.token,
+                self._lease_ms,
+                before.sequence,
+                after.sequence,
+                after.commit,
+                after.offset,
+                after.rewind,
+                after.command,
+                *self._limits,
+                *_lists(facts),
+            )
+        except TRANSIENT:
+            return Outcome.UNKNOWN
+        return self._settled(holding, Outcome(word.decode()), now_s)
+
+    def resolve(self, holding: Holding) -> Outcome:
+        """What became of the commit in doubt: never UNKNOWN. Sequence + 1 under its own id means applied.
+
+        A commit still on its way when this looks can do no harm: it changes the sequence, and
+        the next commit of this holding finds out. After a restart of Redis memory is never kept.
+        """
+        if holding.doubt is None:
+            raise NotLoaded(f"shard {holding.shard}: no commit is in doubt")
+        sequence, commit, held = STANDING(
+            self._link.client, (lease_key(holding.shard), position_key(holding.shard)), holding.token
+        )
+        applied = (int(sequence), commit.decode()) == (holding.doubt.sequence, holding.doubt.commit)
+        if not held:
+            outcome = Outcome.LOST
+        elif applied and holding.generation == self._link.generation:
+            outcome = Outcome.APPLIED
+        else:
+            outcome = Outcome.MOVED
+        # When it was applied is not known, so the lease counts as extended no later than before.
+        return self._settled(holding, outcome, holding.renewed_s)
+
+    @staticmethod
+    def _settled(holding: Holding, outcome: Outcome, now_s: float) -> Outcome:
+        if outcome is Outcome.APPLIED:
+            holding.position, holding.renewed_s = holding.doubt, now_s
+        holding.doubt = None
+        return outcome
+
+
+def _keys(shard: int) -> Sequence[str]:
+    return (
+        lease_key(shard),
+        position_key(shard),
+        *(kind.key(shard) for kind in _KINDS),
+        counters_key(shard),
+        alerts_key(shard),
+        audit_key(shard),
+        dead_letters_key(shard),
+        commands_key(shard),
+    )
+
+
+def _lists(facts: Facts) -> list[bytes]:
+    puts, drops = [], []
+    for kind in _KINDS:
+        values = facts.patients.get(kind, {})
+        puts.append(packed_pairs({name: value for name, value in values.items() if value is not None}))
+        drops.append(packed(name for name, value in values.items() if value is None))
+    counters = {name.encode(): b"%d" % amount for name, amount in facts.counters.items() if amount}
+    alerts = packed(part for alert in facts.alerts for part in (alert.id.encode(), alert.body))
+    dead = packed(
+        part
+        for letter in facts.dead
+        for part in (
+            letter.reason.encode(),
+            letter.entry.encode(),
+            b"%d" % len(letter.data),
+            letter.data[:DEAD_LETTER_BYTES],
+        )
+    )
+    return [*puts, *drops, packed_pairs(counters), alerts, packed(facts.audit), dead]
+
+
+def _mapping(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))

@@ -1,0 +1,66 @@
+"""The same samples once more, without Redis' help: what a monitor should have committed, from the log alone.
+
+Every entry of a shard's stream goes through a fresh memory in one step: no leases, no crashes, no
+take-overs, no batches but one. Whatever the live monitor did, it must have come to the same.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.inference.commit.facts import Facts, Kind
+from services.inference.commit.reader import Entry, Pulled
+from services.inference.commit.store import Snapshot
+from services.inference.engine import Engine, score
+from services.inference.monitor.shard import Shard, ShardRules
+from shared.connection import Client
+from shared.position import ShardPosition
+from shared.shards import ALERT_BODY, ALERT_ID, BATCH_FIELD, alerts_key, counters_key, latest_key, stream_key
+
+NOTHING_COMMITTED = Snapshot(ShardPosition(), {kind: {} for kind in Kind})
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """How often the live monitor and the offline run disagree, by what about."""
+
+    alerts: int
+    latest: int
+    counters: int
+
+    @property
+    def total(self) -> int:
+        """0 is the only right number."""
+        return self.alerts + self.latest + self.counters
+
+
+def offline(client: Client, shard: int, rules: ShardRules, engine: Engine, *, max_missing: float) -> Facts:
+    """What should be committed of a shard. Needs the whole log: nothing of the stream may have been trimmed."""
+    entries: Any = client.xrange(stream_key(shard))
+    pulled = Pulled(shard, tuple(Entry(i.decode(), f.get(BATCH_FIELD), counted=True) for i, f in entries), ())
+    memory = Shard(shard, rules, NOTHING_COMMITTED)
+    placed = memory.place(pulled)
+    (scored,) = score([placed.step.cut], engine, max_missing=max_missing)
+    return memory.conclude(placed, scored, engine.version)
+
+
+def compare(client: Client, shard: int, expected: Facts) -> Differences:
+    """What is committed of a shard against what should be."""
+    stored: Any = client.xrange(alerts_key(shard))
+    found = [(fields[ALERT_ID].decode(), fields[ALERT_BODY]) for _, fields in stored]
+    wanted = [(alert.id, alert.body) for alert in expected.alerts]
+    doubled = len(found) - len({alert_id for alert_id, _ in found})
+    alerts = doubled + _unlike(dict(found), dict(wanted))
+    latest: Any = client.hgetall(latest_key(shard))
+    counted: Any = client.hgetall(counters_key(shard))
+    counters = Counter({name.decode(): int(value) for name, value in counted.items()})
+    return Differences(
+        alerts=alerts,
+        latest=_unlike(latest, {k: v for k, v in expected.patients[Kind.LATEST].items() if v is not None}),
+        counters=_unlike(counters, Counter({k: v for k, v in expected.counters.items() if v})),
+    )
+
+
+def _unlike(found: Mapping[Any, Any], wanted: Mapping[Any, Any]) -> int:
+    return sum(found.get(name) != wanted.get(name) for name in found.keys() | wanted.keys())

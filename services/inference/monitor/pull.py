@@ -1,0 +1,231 @@
+"""The pull loop of one replica: own shards, read, place, score, judge, commit; and reload when memory is in doubt.
+
+One thread walks it. Redis is reached through three doors only: `Tenures` (who owns what), `ShardReader` (what
+came) and `ShardStore` (what lasts). Everything between is a function of what was read, so a loop that dies at
+any point leaves nothing behind but what the next owner finds in Redis.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+from redis.exceptions import RedisError
+
+from services.inference.commit.facts import Retention
+from services.inference.commit.link import Link
+from services.inference.commit.reader import Pulled, ShardReader
+from services.inference.commit.store import TRANSIENT, Holding, Outcome, ShardStore
+from services.inference.engine import Engine, score
+from services.inference.monitor.pulse import Pulse, tell
+from services.inference.monitor.shard import Placed, Shard, ShardRules
+from services.inference.ownership.tenure import Tenures
+from services.inference.windows import Outcome as WindowOutcome
+from shared.connection import connect
+from shared.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# A read waits this long for the first entry: short, so that a turn of the tenures comes in time.
+BLOCK_MS = 200
+LONGEST_PAUSE_S = 2.0
+TELL_EVERY_S = 1.0
+
+
+class Bite:
+    """How many entries of a shard one step takes: so many that a step stays well within a lease.
+
+    A backlog read at once would take longer than the lease it must be committed under, be lost, and be
+    read again, for ever. Begins small, doubles while steps are quick, halves when they are not.
+    """
+
+    def __init__(self, longest_s: float, *, first: int = 8, most: int = 256) -> None:
+        self.entries = first
+        self._longest_s = longest_s
+        self._most = most
+
+    def took(self, seconds: float, entries: int) -> None:
+        """A step of up to ``entries`` of one shard took so long."""
+        if seconds > self._longest_s:
+            self.entries = max(1, self.entries // 2)
+        elif seconds < self._longest_s / 3 and entries >= self.entries:
+            self.entries = min(self._most, self.entries * 2)
+
+
+class PullLoop:
+    """One replica's loop; `run` in a thread, `stop` from any. Has connections of its own and closes them."""
+
+    def __init__(
+        self,
+        url: str,
+        settings: Settings,
+        replica: str,
+        engine: Engine,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.pulse = Pulse(beat_s=clock())
+        self.engine = engine
+        self.rules = ShardRules.of(settings)
+        self._next: tuple[ShardRules, Engine] | None = None
+        self._settings = settings.monitor
+        self._max_missing = settings.window.max_missing
+        self._clock, self._wall = clock, wall
+        self._stop = threading.Event()
+        self._replica = replica
+        self._next_tell = clock()
+        timeout_s = settings.redis.timeout_s
+        self._link = Link(url, timeout_s=timeout_s)
+        self._reading = connect(url, timeout_s=timeout_s)
+        self._tenures = Tenures(
+            self._link,
+            replica,
+            settings.stream.shards,
+            lease_s=self._settings.lease_s,
+            beat_s=self._settings.heartbeat_s,
+            clock=clock,
+        )
+        lease_ms = round(self._settings.lease_s * 1000)
+        self._store = ShardStore(self._link, lease_ms=lease_ms, retention=Retention.of(self._settings))
+        self._reader = ShardReader(self._reading)
+        self._bite = Bite(self._settings.lease_s / 4)
+        self._shards: dict[int, Shard] = {}
+
+    def reconfigure(self, rules: ShardRules, engine: Engine | None = None) -> None:
+        """Other alarm rules, and another model if given, from the next step on."""
+        self._next = (rules, engine or self.engine)
+
+    def stop(self) -> None:
+        """Finish the step under way, give back all leases, end."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Until `stop`. Waits out a Redis that is away; raises what is a fault of ours."""
+        pause_s = 0.05
+        try:
+            while not self._stop.is_set():
+                begun = self._clock()
+                try:
+                    self.turn()
+                    pause_s = 0.05
+                except TRANSIENT as error:
+                    log.warning("Redis does not answer (%s); trying again", " ".join(str(error).split()))
+                    self._stop.wait(pause_s)
+                    pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                self.pulse.beat_s = self._clock()
+                # Fewer, larger steps cost less; what comes meanwhile waits in Redis.
+                self._stop.wait(max(0.0, self._settings.pace_s - (self._clock() - begun)))
+        finally:
+            self._leave()
+
+    def turn(self) -> None:
+        """One walk: tenures, read, score, commit. Raises what redis-py raises; then the next turn goes on."""
+        self._adopt()
+        self._resolve()
+        turn = self._tenures.turn()
+        for shard in turn.lost:
+            self._forget(shard)
+        for holding in turn.load:
+            self._load(holding)
+        self._step()
+        for holding in turn.leave:
+            self._tenures.release(holding.shard)
+            self._forget(holding.shard)
+        self.pulse.shards = len(self._shards)
+        if self._clock() >= self._next_tell:
+            self._next_tell = self._clock() + TELL_EVERY_S
+            self.pulse.patients = sum(len(shard) for shard in self._shards.values())
+            tell(self._reading, self._replica, self.pulse)
+
+    def _adopt(self) -> None:
+        """Between steps, so that a window is judged by one model and one set of rules only."""
+        if self._next is None:
+            return
+        (self.rules, self.engine), self._next = self._next, None
+        for shard in self._shards.values():
+            shard.reconfigure(self.rules)
+
+    def _resolve(self) -> None:
+        """Find out about commits that got no answer, before anything is computed on top of them."""
+        for holding in tuple(self._tenures.held.values()):
+            if holding.doubt is not None:
+                self._settle(holding, self._store.resolve(holding))
+
+    def _load(self, holding: Holding) -> None:
+        snapshot = self._store.load(holding)
+        if snapshot is None:
+            self._tenures.drop(holding.shard)
+            self._forget(holding.shard)
+            return
+        self.pulse.reloads += 1
+        self._shards[holding.shard] = Shard(holding.shard, self.rules, snapshot)
+        self._reader.follow(holding.shard, snapshot.position)
+
+    def _step(self) -> None:
+        stage, clock = self.pulse.stage, self._clock
+        begun = clock()
+        pulled = [p for p in self._reader.read(BLOCK_MS, self._bite.entries) if p.shard in self._shards]
+        came = clock()
+        placed = [self._shards[each.shard].place(each) for each in pulled]
+        there = clock()
+        self._keep()
+        scores = score([each.step.cut for each in placed], self.engine, max_missing=self._max_missing)
+        known = clock()
+        self._keep()
+        stage.read += came - begun
+        stage.place += there - came
+        stage.score += known - there
+        for each, scored in zip(placed, scores, strict=True):
+            if each.shard not in self._shards:
+                continue  # lost in the midst of the step: its new owner reads all of this
+            at = clock()
+            facts = self._shards[each.shard].conclude(each, scored, self.engine.version)
+            judged = clock()
+            self._commit(each, self._store.commit(self._tenures.held[each.shard], facts, now_s=judged))
+            stage.judge += judged - at
+            stage.commit += clock() - judged
+        self._bite.took(clock() - came, max((len(each.entries) for each in pulled), default=0))
+        self._note(pulled, placed)
+
+    def _keep(self) -> None:
+        """A long step must not lose its leases while nothing is wrong but its length."""
+        for shard in self._tenures.keep():
+            self._forget(shard)
+
+    def _commit(self, placed: Placed, outcome: Outcome) -> None:
+        self._settle(self._tenures.held[placed.shard], outcome)
+        if outcome is Outcome.APPLIED:
+            windows = placed.step.cut.windows
+            # A window with gaps waited for its samples, as it should; that says nothing about our speed.
+            ends = windows["end_us"][windows["outcome"] == WindowOutcome.COMPLETE]
+            self.pulse.latency.add(self._wall() - ends / 1e6)
+
+    def _settle(self, holding: Holding, outcome: Outcome) -> None:
+        """Memory is kept only if it is what Redis holds, or until that is known (`_resolve` comes first)."""
+        if outcome in {Outcome.APPLIED, Outcome.UNKNOWN}:
+            return
+        self._forget(holding.shard)
+        if outcome is Outcome.LOST:
+            self._tenures.drop(holding.shard)
+
+    def _forget(self, shard: int) -> None:
+        self._shards.pop(shard, None)
+        self._reader.forget(shard)
+
+    def _note(self, pulled: list[Pulled], placed: list[Placed]) -> None:
+        self.pulse.steps += bool(pulled)
+        windows = sum(len(each.step.cut.windows) for each in placed)
+        self.pulse.windows += windows
+        if windows:
+            self.pulse.batch.add(np.array([windows]))
+
+    def _leave(self) -> None:
+        """Give back what is held, as far as Redis answers; the rest runs out by itself."""
+        try:
+            self._tenures.close()
+        except RedisError as error:
+            log.warning("leases are not given back, they run out: %s", error)
+        self._reading.close()
+        self._link.close()

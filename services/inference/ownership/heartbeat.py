@@ -1,0 +1,38 @@
+"""Who lives: each replica writes, by Redis' clock, until when it counts as live.
+
+No replica's own clock is asked, so one that is hours wrong divides the shards as the others do.
+"""
+
+from services.inference.commit.link import Link
+from services.inference.commit.script import Script
+from shared.shards import REPLICAS_KEY
+
+# KEYS: the replicas. ARGV: replica, keep ms. Should the server's clock be set back, nobody
+# counts as live for longer than one that beats now.
+_BEAT = Script("""
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ends = string.format('%.0f', now + ARGV[2])
+for _, ahead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ends, '+inf')) do
+  redis.call('ZADD', KEYS[1], ends, ahead)
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
+redis.call('ZADD', KEYS[1], ends, ARGV[1])
+return redis.call('ZRANGE', KEYS[1], 0, -1)
+""")
+
+
+class Heartbeats:
+    """The heartbeat of one replica. All replicas of a monitor should use the same ``keep_ms``."""
+
+    def __init__(self, link: Link, replica: str, *, keep_ms: int) -> None:
+        self._link, self._replica, self._keep_ms = link, replica, keep_ms
+
+    def beat(self) -> frozenset[str]:
+        """Live for another ``keep_ms``; who else is. Raises what redis-py raises."""
+        live = _BEAT(self._link.client, (REPLICAS_KEY,), self._replica, self._keep_ms)
+        return frozenset(name.decode() for name in live)
+
+    def stop(self) -> None:
+        """Leave: the others share what was ours at their next beat."""
+        self._link.client.zrem(REPLICAS_KEY, self._replica)

@@ -1,0 +1,11 @@
+"""Frames to windows, pure: no Redis, no Ray, no clock but the ids of stream entries.
+
+docs/windows.md has the rules.
+"""
+
+from services.inference.windows.cut import WINDOW, Block, Cut, Outcome
+from services.inference.windows.cutter import Cutter, Step
+from services.inference.windows.parked import ParkedError
+from services.inference.windows.rules import Rules
+
+__all__ = ["WINDOW", "Block", "Cut", "Cutter", "Outcome", "ParkedError", "Rules", "Step"]

@@ -1,0 +1,57 @@
+"""Entries of a shard's stream by number: one integer compares and stores cheaper than two.
+
+Entries are numbered 0, 1, 2 … as they are placed. Only the ids from the oldest still
+needed on are kept.
+"""
+
+from bisect import bisect_left
+
+Id = tuple[int, int]
+NONE = 2**63 - 1  # the number of no entry: later than every entry
+_LAST_SEQUENCE = 2**64 - 1
+
+
+class Log:
+    """The entries placed so far. Ids must rise; `number` refuses (`ValueError`) one that does not."""
+
+    def __init__(self, after: Id) -> None:
+        self._ids: list[Id] = []
+        self._first = 0
+        self.last = after
+
+    def number(self, entry_id: Id) -> int:
+        """Take the next entry and give its number."""
+        if self._ids and entry_id <= self.last:
+            raise ValueError(f"entry {text(entry_id)} was placed after {text(self.last)}: not in log order")
+        self._ids.append(entry_id)
+        self.last = entry_id
+        return self._first + len(self._ids) - 1
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def id(self, number: int) -> Id:
+        """The id of a numbered entry that is still kept."""
+        return self._ids[number - self._first]
+
+    def since(self, milliseconds: int) -> int:
+        """The number of the oldest kept entry whose log time is at least ``milliseconds``."""
+        return self._first + bisect_left(self._ids, (milliseconds, 0))
+
+    def forget(self, before: int) -> None:
+        """Drop ids older than entry ``before``; the last one stays. Amortised: half the list at least."""
+        drop = min(before - self._first, len(self._ids) - 1)
+        if drop > 0 and 2 * drop >= len(self._ids):
+            del self._ids[:drop]
+            self._first += drop
+
+
+def text(entry_id: Id) -> str:
+    """An id as Redis writes it."""
+    return f"{entry_id[0]}-{entry_id[1]}"
+
+
+def successor(entry_id: Id) -> Id:
+    """The smallest id that is greater."""
+    milliseconds, sequence = entry_id
+    return (milliseconds + 1, 0) if sequence == _LAST_SEQUENCE else (milliseconds, sequence + 1)

@@ -1,0 +1,240 @@
+"""The whole path with real parts: ingest, Redis, pull loops, engine; always compared with an offline run."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from services.inference.api import reading
+from services.inference.engine import Engine, open_engine
+from services.inference.monitor.offline import compare, offline
+from services.inference.monitor.pull import PullLoop
+from services.inference.monitor.shard import ShardRules
+from services.ingest.scenario import Scenario, parse
+from services.ingest.streaming import Plan, Summary, stream
+from services.ingest.ward import ward_of
+from shared.artefact import Model
+from shared.connection import Client
+from shared.frames import Frames, encode, headers
+from shared.settings import EngineSettings, Settings, load
+from shared.shards import BATCH_FIELD, alerts_key, counters_key, dead_letters_key, stream_key
+
+ROOT = Path(__file__).resolve().parents[4]
+SHARDS = 8
+# An untrained model finds any-MI near one half everywhere; thresholds around it make alarms come and go.
+OVERRIDES = (
+    f"stream.shards={SHARDS}",
+    "stream.replay_horizon_s=86400",
+    "ingest.metrics_port=0",
+    "ingest.max_lag_s=1000000",
+    "monitor.lease_s=1",
+    "monitor.heartbeat_s=0.2",
+    "monitor.pace_s=0.02",
+    "alarm.off=0.50",
+    "alarm.low=0.51",
+    "alarm.medium=0.52",
+    "alarm.high=0.53",
+    "alarm.smoothing=1",
+    "alarm.on_windows=2",
+    "alarm.of_windows=3",
+    "alarm.off_windows=2",
+)
+SCENARIO = """
+name: t
+seed: 4
+rates_hz: [100, 125, 250]
+network: {loss: 0.01, duplication: 0.02, reorder: 0.05, delay_s: 1.5, outages_per_hour: 20, outage_s: 6}
+patients:
+  - {kind: NORM, count: 12}
+  - {kind: IMI, count: 4, onset_s: [10, 40], evolution: 600}
+  - {kind: PVC, count: 2}
+  - {kind: NORM, count: 2, effects: [{type: lead_off, start_s: 20, stop_s: 60}]}
+"""
+
+
+def settings() -> Settings:
+    return load(environ={}, overrides=OVERRIDES).settings
+
+
+@pytest.fixture(scope="module")
+def engine(model: Model) -> Engine:
+    return open_engine(model, EngineSettings())
+
+
+@contextmanager
+def pulling(url: str, engine: Engine, replicas: int = 1) -> Iterator[list[PullLoop]]:
+    loops = [PullLoop(url, settings(), f"replica-{i}", engine) for i in range(replicas)]
+    threads = [threading.Thread(target=loop.run) for loop in loops]
+    for thread in threads:
+        thread.start()
+    try:
+        yield loops
+    finally:
+        for loop in loops:
+            loop.stop()
+        for thread in threads:
+            thread.join(30)
+
+
+def ingest(url: str, *, duration_s: float = 120, text: str = SCENARIO) -> Summary:
+    scenario: Scenario = parse(text, "t")
+    ward = ward_of(scenario, Path())
+    plan = Plan(
+        scenario.name,
+        scenario.digest(),
+        ward.sources,
+        speed=float("inf"),
+        duration_s=duration_s,
+        faults=scenario.network.faults(),
+        seed=scenario.seed,
+    )
+    return stream(plan, settings(), url, stop=threading.Event(), live=False)
+
+
+def caught_up(client: Client) -> None:
+    """Wait until every entry is committed."""
+    deadline = time.monotonic() + 60
+    while True:
+        newest = [client.xrevrange(stream_key(shard), count=1) for shard in range(SHARDS)]
+        offsets = [client.hget(f"pos:{{s{shard:02d}}}", "offset") for shard in range(SHARDS)]
+        if all(not rows or rows[0][0] == offset for rows, offset in zip(newest, offsets, strict=True)):
+            return
+        assert time.monotonic() < deadline, "the monitor does not catch up"
+        time.sleep(0.05)
+
+
+def differences(client: Client, engine: Engine) -> int:
+    rules = ShardRules.of(settings())
+    found = [
+        compare(client, shard, offline(client, shard, rules, engine, max_missing=settings().window.max_missing))
+        for shard in range(SHARDS)
+    ]
+    return sum(each.total for each in found)
+
+
+def test_what_is_committed_is_what_an_offline_run_of_the_same_samples_finds(
+    redis_url: str, client: Client, engine: Engine
+) -> None:
+    with pulling(redis_url, engine):
+        ingest(redis_url)
+        caught_up(client)
+    counted = reading.counters(client, SHARDS)
+    assert counted["windows|scored"] > 200
+    assert sum(n for name, n in counted.items() if name.startswith("alerts|mi")) > 5, "no alarm, nothing proved"
+    assert sum(n for name, n in counted.items() if name.startswith("alerts|lead_off")) > 0
+    assert differences(client, engine) == 0
+
+
+def test_the_comparison_notices_a_single_wrong_count_and_a_single_doubled_alert(
+    redis_url: str, client: Client, engine: Engine
+) -> None:
+    with pulling(redis_url, engine):
+        ingest(redis_url, duration_s=60)
+        caught_up(client)
+    client.hincrby(counters_key(0), "windows|scored", 1)
+    assert differences(client, engine) == 1
+    shard = next(shard for shard in range(SHARDS) if client.xlen(alerts_key(shard)))
+    ((_, fields),) = client.xrange(alerts_key(shard), count=1)  # type: ignore[misc]  # sync client
+    client.xadd(alerts_key(shard), fields)
+    assert differences(client, engine) == 2
+
+
+def test_three_replicas_come_to_the_same_as_one(redis_url: str, client: Client, engine: Engine) -> None:
+    with pulling(redis_url, engine, replicas=3) as loops:
+        until(lambda: sum(loop.pulse.shards for loop in loops) == SHARDS)
+        ingest(redis_url)
+        caught_up(client)
+        assert sum(loop.pulse.windows > 0 for loop in loops) >= 2
+    assert differences(client, engine) == 0
+
+
+def test_replicas_that_join_and_leave_in_mid_stream_change_nothing(
+    redis_url: str, client: Client, engine: Engine
+) -> None:
+    sender = threading.Thread(target=ingest, args=(redis_url,), kwargs={"duration_s": 200})
+    with pulling(redis_url, engine):
+        sender.start()
+        time.sleep(0.3)
+        with pulling(redis_url, engine, replicas=2):
+            time.sleep(0.7)
+        sender.join(60)
+        caught_up(client)
+    assert differences(client, engine) == 0
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+REPLICA = """
+import sys
+from services.inference.engine import open_engine
+from services.inference.monitor.pull import PullLoop
+from shared.artefact import load as load_model
+from shared.settings import load
+url, name, model, *overrides = sys.argv[1:]
+settings = load(environ={}, overrides=overrides).settings
+PullLoop(url, settings, name, open_engine(load_model(model), settings.engine)).run()
+"""
+
+
+def replica_process(url: str, name: str, model: Model) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-c", REPLICA, url, name, str(model.folder), *OVERRIDES]
+    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+def test_replicas_killed_and_stopped_at_any_moment_lose_and_double_nothing(
+    redis_url: str, client: Client, engine: Engine, model: Model
+) -> None:
+    sender = threading.Thread(target=ingest, args=(redis_url,), kwargs={"duration_s": 300})
+    processes = [replica_process(redis_url, f"replica-{i}", model) for i in range(2)]
+    try:
+        until(lambda: reading.standing(client, SHARDS).owned == SHARDS)
+        sender.start()
+        until(lambda: reading.counters(client, SHARDS)["windows|scored"] > 100)
+        processes[0].kill()
+        processes.append(replica_process(redis_url, "replica-2", model))
+        time.sleep(0.5)
+        os.kill(processes[1].pid, signal.SIGSTOP)
+        time.sleep(2.0)  # longer than its lease
+        os.kill(processes[1].pid, signal.SIGCONT)
+        sender.join(60)
+        caught_up(client)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert reading.counters(client, SHARDS)["windows|scored"] > 300
+    assert differences(client, engine) == 0
+
+
+def test_unusable_entries_become_dead_letters_and_disturb_nobody(
+    redis_url: str, client: Client, engine: Engine
+) -> None:
+    header = headers(1)
+    header["patient"], header["rate_mhz"], header["uv_per_lsb"], header["lead"] = b"x", 250_000, 1.0, 6
+    wrong_lead = encode(Frames(header, header["count"].reshape(1, 1).astype("i2")))
+    with pulling(redis_url, engine):
+        client.xadd(stream_key(3), {BATCH_FIELD: b"no batch at all!"})
+        client.xadd(stream_key(3), {b"other": b"field"})
+        client.xadd(stream_key(3), {BATCH_FIELD: bytes((1 << 20) + 8)})
+        client.xadd(stream_key(3), {BATCH_FIELD: wrong_lead})
+        ingest(redis_url, duration_s=30)
+        caught_up(client)
+    reasons = [fields[b"reason"] for _, fields in client.xrange(dead_letters_key(3))]
+    assert reasons == [b"truncated", b"no_batch", b"oversized", b"wrong_lead"]
+    counted = reading.counters(client, SHARDS)
+    assert {name: n for name, n in counted.items() if name.startswith("dead_letters")} == {
+        f"dead_letters|{reason.decode()}": 1 for reason in reasons
+    }
+    assert differences(client, engine) == 0

@@ -1,0 +1,117 @@
+"""`selfmis export`: a run folder becomes a model folder."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shared.artefact import Facts, Manifest, load
+from shared.artefact.writing import write
+from shared.command import Parser
+from training.attribution import credits_of, parse_credit
+from training.classifier import TrainedRun, device_of, load_run
+from training.decision import Rule, write_decision
+from training.evaluate.models import is_undecided
+from training.evaluate.run import decided
+from training.export.facts import ExportError, learnt_from, numbers_of, read_results, trained_on
+from training.export.golden import golden_windows
+from training.folds import parse_folds
+from training.revision import revision
+from training.store import Store
+
+LEADS = ("I", "II")
+
+
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """The command line, checked."""
+    parser = Parser(prog="selfmis export", description=main.__doc__)
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder with a head for the ten scores")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="model folder to write")
+    parser.add_argument(
+        "--store",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="what it was trained on; golden windows come from it",
+    )
+    parser.add_argument("--results", type=Path, metavar="FILE", help="results.json of its evaluation")
+    parser.add_argument("--name", help="of the model: a-z, 0-9 and . _ -; default: the run folder's")
+    parser.add_argument("--version", default="0.1.0", help="(%(default)s)")
+    parser.add_argument(
+        "--credit", action="append", default=[], metavar="SOURCE=…", help="NAME; ATTRIBUTION; LICENCE of a source"
+    )
+    parser.add_argument(
+        "--validate", metavar="FOLDS", help="to calibrate a run that was not, yet; default: where it was validated"
+    )
+    parser.add_argument("--specificity", type=float, metavar="S", help="aim of its thresholds; default: Youden")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write the model folder of RUN: graph, weights, golden windows, manifest and model card.
+
+    The graph takes raw millivolts and gives ten calibrated probabilities; it is refused if it differs from torch.
+    """
+    chosen = arguments(argv)
+    run, store = load_run(chosen.run), Store(chosen.store)
+    manifest = export(
+        run,
+        store,
+        chosen.out,
+        name=chosen.name or _slug(run.name),
+        version=chosen.version,
+        results=chosen.results,
+        credit=chosen.credit,
+        validate=parse_folds(chosen.validate) if chosen.validate else (),
+        rule=Rule(chosen.specificity),
+        now=datetime.now(UTC),
+    )
+    if chosen.results is None:
+        print("selfmis: export: no --results: the model card has no figures", file=sys.stderr)
+    print(f"{chosen.out}: {manifest.name} {manifest.version}, lead {manifest.lead}, {manifest.sha256[:12]}")
+    return 0
+
+
+def export(
+    run: TrainedRun,
+    store: Store,
+    out: Path,
+    *,
+    name: str,
+    version: str,
+    results: Path | None,
+    credit: Sequence[str],
+    validate: tuple[int, ...],
+    rule: Rule,
+    now: datetime,
+) -> Manifest:
+    """Write the model folder and load it again. Costs some seconds; ``out`` must not exist."""
+    if len(run.leads) != 1 or run.leads[0] not in LEADS:
+        raise ExportError(f"{run.name} reads {' '.join(run.leads)}; a monitor's model reads lead I or II alone")
+    decision = decided(run, store, validate, rule, device_of("cpu"))
+    if is_undecided(run.folder):
+        write_decision(run.folder, decision)
+    learnt = learnt_from(run, store)
+    sources = [source for data in learnt for source in data["sources"]]
+    facts = Facts.stated(
+        name=name,
+        version=version,
+        lead=run.leads[0],
+        thresholds=decision.thresholds,
+        calibration=decision.calibration,
+        metrics={} if results is None else numbers_of(read_results(results, run)),
+        data=credits_of(sources, dict(parse_credit(text) for text in credit)),
+        trained_on=trained_on(run, learnt),
+        created=now,
+        revision=revision(),
+    )
+    write(out, run.classifier, facts, golden_mv=golden_windows(store, decision.folds, run.leads[0]))
+    model = load(out, expect_lead=run.leads[0])
+    model.check_golden(model.session())
+    return model.manifest
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")[:64] or "model"

@@ -1,0 +1,115 @@
+"""What a manifest says about a model: which recordings it learnt from, and the figures of its evaluation."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from shared.errors import SelfmisError
+from training.attribution import data_facts
+from training.classifier import TrainedRun, learns, lineage, plan_of
+from training.methods import find
+from training.pretrain.dataset import store_fingerprint
+from training.store import Store
+
+
+class ExportError(SelfmisError):
+    """A run cannot be exported as asked."""
+
+
+def learnt_from(run: TrainedRun, store: Store) -> list[dict[str, Any]]:
+    """`data_facts` of the run, of the encoder it started from and of its teacher, newest first.
+
+    A run that did not write them down is looked up in ``store``, which must then be the one it was trained on.
+    """
+    return list(_learnt_from(run, store))
+
+
+def _learnt_from(run: TrainedRun, store: Store) -> Iterator[dict[str, Any]]:
+    for config in lineage(run.config):
+        plan, data = plan_of(config), config.get("data")
+        if not learns(plan):
+            continue
+        if not isinstance(data, Mapping) or "store" not in data:
+            raise ExportError(f"{run.name}: its config.json does not say what it was trained on")
+        if "sources" in data:
+            yield dict(data)
+        elif data["store"] == store_fingerprint(store):
+            method = plan.get("method")
+            labelled = True if method is not None and find(str(method)).needs.labels else None
+            rows = store.select(folds=plan["folds"], sources=plan.get("sources") or None, labelled=labelled)
+            yield data_facts(store, rows)
+        else:
+            raise ExportError(
+                f"{run.name} was trained on another store than {store.path}: name that one with --store"
+            )
+
+
+def trained_on(run: TrainedRun, learnt: list[dict[str, Any]]) -> str:
+    """One line: real or simulated, sources, folds, counts, method and teacher."""
+    if not learnt:
+        return "nothing: the encoder is untrained"
+    kinds = {source["simulated"] for data in learnt for source in data["sources"]}
+    kind = (
+        "real and simulated recordings" if len(kinds) > 1 else ("real", "simulated")[kinds.pop()] + " recordings"
+    )
+    names = sorted({str(source["name"]) for data in learnt for source in data["sources"]})
+    newest = learnt[0]
+    record = run.trained.record
+    teacher = f", teacher {record.teacher.title}" if record.teacher else ""
+    folds = ", ".join(map(str, sorted({fold for data in learnt for fold in data["folds"]})))
+    return (
+        f"{kind} ({', '.join(names)}), folds {folds}: {newest['records']:,} records of {newest['patients']:,}"
+        f" patients, {newest['positives']['MI']:,} with an infarct; method {record.method}{teacher}"
+    )
+
+
+def read_results(path: Path, run: TrainedRun) -> dict[str, Any]:
+    """The `results.json` of an evaluation of this very run. Refuses another model's, and averages of several."""
+    try:
+        results: Any = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ExportError(f"results {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ExportError(f"results {path} are no JSON: {error!s:.80}") from None
+    models = results.get("models") if isinstance(results, dict) else None
+    if not isinstance(models, list) or not models:
+        raise ExportError(f"results {path} were not made by `selfmis evaluate`")
+    if len(models) > 1:
+        raise ExportError(f"results {path} are of {len(models)} models together: evaluate {run.name} alone")
+    if models[0].get("sha256") != run.sha256:
+        raise ExportError(
+            f"results {path} are of another model ({models[0].get('name')!s:.40}), not of {run.name}"
+        )
+    found: dict[str, Any] = results
+    return found
+
+
+def numbers_of(results: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures as the manifest takes them: nested numbers, intervals as ``ci_low`` and ``ci_high``."""
+    kept: dict[str, Any] = {name: _figure(results[name]) for name in ("any_mi", "macro6", "macro9")}
+    kept["types"] = {code: _figure(values) for code, values in results["types"].items()}
+    kept |= {name: results[name] for name in ("ece", "sensitivity", "specificity")}
+    if "leads" in results:
+        kept["leads"] = {lead: _figure(found["any_mi"]) for lead, found in results["leads"].items()}
+    if "noise" in results:
+        kept["noise"] = {
+            kind: {
+                snr: _figure(found["any_mi"]) | {"assessable": found["assessable"]["share"]}
+                for snr, found in ratios.items()
+            }
+            for kind, ratios in results["noise"].items()
+        }
+    return kept
+
+
+def _figure(values: Mapping[str, Any]) -> dict[str, Any]:
+    figure: dict[str, Any] = {"auroc": values["auroc"]}
+    if values.get("ci") is not None:
+        figure["ci_low"], figure["ci_high"] = values["ci"]
+    for name in ("n", "positives", "auprc", "ece", "sensitivity", "specificity"):
+        if name in values:
+            figure[name] = values[name]
+    if "few" in values:
+        figure["few"] = int(values["few"])
+    return figure

@@ -1,0 +1,96 @@
+"""`selfmis finetune`: the probe of an encoder, and then head and encoder together."""
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from shared.command import Parser
+from shared.network import Classifier
+from training import runs
+from training.classifier import device_of, ten_scores
+from training.decision import Rule, decide
+from training.finetune.loop import CHECKPOINT, Task, finetune
+from training.finetune.plan import FinetuneError, Tuning
+from training.pretrain.progress import Lines
+from training.probe.command import new_run, split_arguments, split_of
+from training.probe.embeddings import FOLDER
+from training.probe.run import configuration, fit_head, write_result
+from training.probe.selection import select
+from training.store import Store
+
+
+def main(argv: Sequence[str]) -> int:
+    """Fine-tune the encoder of RUN and a linear head on it, from the probe on (or from the head RUN has).
+
+    Interrupted or killed, the same command goes on after the last epoch that ended.
+    """
+    parser = Parser(prog="selfmis finetune", description=main.__doc__)
+    split_arguments(parser)
+    defaults = Tuning()
+    for name, about in (
+        ("epochs", "most passes over the records"),
+        ("batch", "records in a batch"),
+        ("lr", "learning rate of the head"),
+        ("encoder_lr", "learning rate of the encoder"),
+        ("warmup", "share of all steps"),
+        ("weight_decay", "of AdamW"),
+        ("clip", "largest norm of the gradient"),
+        ("patience", "epochs without a better validation loss before it ends"),
+    ):
+        default = getattr(defaults, name)
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, type=type(default), default=default, help=f"{about} ({default})")
+    parser.add_argument(
+        "--from-probe", action="store_true", help="fit a new head even if RUN has one for the ten scores"
+    )
+    chosen = parser.parse_args(argv)
+    tuning = Tuning(**{field.name: getattr(chosen, field.name) for field in dataclasses.fields(Tuning)})
+    return _finetune(chosen, tuning)
+
+
+def _finetune(chosen: argparse.Namespace, tuning: Tuning) -> int:
+    split, rule, device = split_of(chosen), Rule(chosen.specificity), device_of(chosen.device)
+    out: Path = chosen.out
+    new_run(out, chosen.run)
+    store = Store(chosen.store)
+    trained = runs.load_encoder(chosen.run)
+    train, validation = select(store, split, trained.record.leads)
+    described = runs.as_json(
+        configuration("finetune", chosen.run, store, split, train, dataclasses.asdict(tuning))
+    )
+    _refuse_another(out, described)
+    runs.write_config(out, described)
+    if not chosen.from_probe and runs.has_head(chosen.run):
+        head = ten_scores(runs.load_head(chosen.run), chosen.run)
+    else:
+        cache = chosen.cache or chosen.run / FOLDER
+        head, _, _ = fit_head(trained, store, train, validation, cache=cache, device=device)
+    classifier = Classifier(trained.encoder, head)
+    task = Task(store, trained.record.leads, train, validation, split.seed)
+    position, logits = finetune(classifier, task, tuning, folder=out, device=device, show=Lines())
+    classifier.cpu()
+    decision = decide(
+        logits, store.labels(validation), store.patients[validation], folds=split.validate, rule=rule
+    )
+    runs.write_history(out, position.history)
+    write_result(out, classifier, trained, decision)
+    kept = position.best_epoch or 0
+    (out / CHECKPOINT).unlink(missing_ok=True)
+    runs.finish(out, {"epochs": position.epoch, "kept_epoch": kept, "validation": position.history[kept]})
+    loss = position.history[kept]["validation_loss"]
+    print(
+        f"{out}: {position.epoch} epochs on {len(train):,} records, epoch {kept} kept, validation loss {loss:.4f}"
+    )
+    return 0
+
+
+def _refuse_another(out: Path, described: dict[str, object]) -> None:
+    there = runs.read_config(out)
+    if there is None:
+        return
+    for section in ("step", "plan", "encoder_run", "data"):
+        if there.get(section) != described[section]:
+            raise FinetuneError(
+                f"{out} holds another run, with another {section}: give another --out, or remove it"
+            )
