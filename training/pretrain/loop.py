@@ -20,7 +20,7 @@ from training.methods import Batch, Setup, Teacher, Trained, Truth
 from training.pretrain.dataset import Dataset
 from training.pretrain.embeddings import Embeddings
 from training.pretrain.order import batch_of, draws_seed, epoch_order, share_of, steps_in_epoch
-from training.pretrain.plan import Plan
+from training.pretrain.plan import Plan, PlanError
 from training.pretrain.progress import Progress
 from training.pretrain.rate import rate_at
 from training.pretrain.state import Position, Tensors, pack, unpack
@@ -107,6 +107,10 @@ def train(
 
         # The epoch is over: sum up, validate, keep.
         _add_up(position, names, sums, world)
+        if not math.isfinite(position.sums["loss"]):
+            raise PlanError(
+                f"the loss of epoch {epoch + 1} is {position.sums['loss']}: training diverged; lower --lr"
+            )
         trained_s = seconds_before + clock() - started
         scores = validate(trained, data, world, teacher) if len(data.validation) else {}
         used = min(len(data.train), steps * plan.batch)
