@@ -41,10 +41,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--batch", type=int, default=64, help="records of each worker's step (default 64)")
     parser.add_argument("--records", type=int, default=2048, help="in an epoch (default 2048)")
     parser.add_argument(
-        "--epochs", type=int, default=4, help="of each run; the first one does not count (default 4)"
+        "--epochs", type=int, default=6, help="of each run; the first one does not count (default 6)"
     )
     parser.add_argument(
-        "--repeats", type=int, default=2, help="rounds, each of all runs; the best counts (default 2)"
+        "--repeats", type=int, default=3, help="rounds, each of all runs; the best counts (default 3)"
     )
     json_argument(parser)
     arguments = parser.parse_args(argv)
