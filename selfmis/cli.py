@@ -45,6 +45,11 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench quality", "benchmarks.quality", "how well the quality gate tells noise from ECG"),
     Command("bench realism", "benchmarks.realism", "simulated against real recordings, wave by wave"),
     Command("bench signal", "benchmarks.signal", "cost of resampling, band-pass and quality gate"),
+    Command(
+        "bench train",
+        "benchmarks.train",
+        "what Ray Train costs over a plain loop, and what a second worker brings",
+    ),
     Command("bench store", "benchmarks.store", "how fast the training store is made and read"),
     Command("bench windows", "benchmarks.windows", "cost of cutting windows"),
 )

@@ -1,7 +1,6 @@
 """Telling statements apart from an embedding: the head's loss, and how well it does on validation rows."""
 
 import math
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,8 +9,8 @@ from torch.nn import functional
 
 from shared.encoder import Head, HeadConfig, new_head
 from shared.labels import ANY_MI, MI_CODES
-from training.auroc import auroc
 from training.methods.contract import Batch, Floats, Scores, Setup, required
+from training.metrics import auroc
 
 MIN_POSITIVES = 10  # below, one validation fold says nothing about a type
 
@@ -31,12 +30,16 @@ def classification(logits: Tensor, batch: Batch) -> Tensor:
 def measure(logits: Floats, labels: Floats, outputs: Sequence[str]) -> Scores:
     """AUROC of any-MI and its mean over the types with at least `MIN_POSITIVES`; `score` is the mean of both."""
     areas = {
-        name: auroc(labels[:, i], logits[:, i]) for i, name in enumerate(outputs) if name in (*MI_CODES, ANY_MI)
+        name: float(auroc(logits[:, i], labels[:, i]))
+        for i, name in enumerate(outputs)
+        if name in (*MI_CODES, ANY_MI)
     }
     counted = [areas[n] for i, n in enumerate(outputs) if n in MI_CODES and labels[:, i].sum() >= MIN_POSITIVES]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # nothing to average is NaN, and that is what is meant
-        macro = float(np.nanmean(counted)) if counted else math.nan
-        score = float(np.nanmean([areas.get(ANY_MI, math.nan), macro]))
+    any_mi, macro = areas.get(ANY_MI, math.nan), _mean(counted)
     loss = np.mean(np.logaddexp(0, logits) - labels * logits)
-    return {"score": score, "any_mi": areas.get(ANY_MI, math.nan), "macro": macro, "bce": float(loss)}
+    return {"score": _mean([any_mi, macro]), "any_mi": any_mi, "macro": macro, "bce": float(loss)}
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan

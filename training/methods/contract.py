@@ -93,7 +93,9 @@ class Batch:
 
     ``windows`` (b × leads × samples), ``labels`` (b × outputs) and ``context`` (b × 12 × samples) are the share's
     rows; ``teacher`` (B × dim) and ``patients`` (B) are those of the whole batch, in which the share begins at
-    ``first``. ``draws`` is for methods that need chance: seeded by run, epoch, step and share.
+    ``first``. ``draws`` is for methods that need chance: seeded by run, epoch, step and share. ``whole`` makes of
+    the share's rows of anything (b × …) those of the whole batch (B × …), with gradients; every worker calls it
+    equally often. A method whose negatives learn needs it; one with a frozen teacher does not.
     """
 
     windows: Tensor
@@ -104,6 +106,7 @@ class Batch:
     context: Tensor | None = None
     teacher: Tensor | None = None
     patients: Tensor | None = None
+    whole: Callable[[Tensor], Tensor] = lambda share: share
 
     @property
     def share(self) -> slice:

@@ -4,6 +4,7 @@ It is the same for one worker and many, with Ray and without: what differs is in
 function of plan and position alone, so a run that was interrupted ends as if it had not been.
 """
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from training.methods import Batch, Setup, Teacher, Trained, Truth
 from training.pretrain.dataset import Dataset
 from training.pretrain.embeddings import Embeddings
 from training.pretrain.order import batch_of, draws_seed, epoch_order, share_of, steps_in_epoch
-from training.pretrain.plan import Plan
+from training.pretrain.plan import Plan, PlanError
 from training.pretrain.progress import Progress
 from training.pretrain.rate import rate_at
 from training.pretrain.state import Position, Tensors, pack, unpack
@@ -50,6 +51,7 @@ def train(
     Every worker calls it with the same plan. Costs no memory that grows with the store.
     """
     # Set up.
+    begun = clock()
     device = world.device
     trained = build_trained(plan, data.outputs, teacher.spread(data.train) if teacher else None).to(device)
     model = world.wrap(trained)
@@ -105,6 +107,10 @@ def train(
 
         # The epoch is over: sum up, validate, keep.
         _add_up(position, names, sums, world)
+        if not math.isfinite(position.sums["loss"]):
+            raise PlanError(
+                f"the loss of epoch {epoch + 1} is {position.sums['loss']}: training diverged; lower --lr"
+            )
         trained_s = seconds_before + clock() - started
         scores = validate(trained, data, world, teacher) if len(data.validation) else {}
         used = min(len(data.train), steps * plan.batch)
@@ -116,6 +122,7 @@ def train(
             "records": used,
             "seconds": round(trained_s, 3),
             "records_per_s": round(used / max(trained_s, 1e-9), 1),
+            "since_start_s": round(clock() - begun, 3),
             "workers": world.size,
         }
         position.history.append(record)
@@ -181,7 +188,8 @@ def _batches(
         torch.manual_seed(seed)  # of dropout and the like, too
         draws = torch.Generator(world.device).manual_seed(seed)
         moved: dict[str, Any] = {k: v.to(world.device) if isinstance(v, Tensor) else v for k, v in parts.items()}
-        return Batch(draws=draws, **moved)
+        whole = functools.partial(world.whole, first=parts["first"], rows=parts["rows"])
+        return Batch(draws=draws, whole=whole, **moved)
 
     if world.device.type == "cpu":  # the processors have better things to do than to read ahead
         for step in steps:

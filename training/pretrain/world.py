@@ -50,6 +50,10 @@ class World:
         """The rows of all workers, in order of rank."""
         return rows
 
+    def whole(self, share: Tensor, first: int, rows: int) -> Tensor:  # noqa: ARG002 - the group's
+        """The ``rows`` of all workers from the share's, which begin at ``first``; gradients flow to all."""
+        return share
+
     def barrier(self) -> None:
         """Wait until all workers are here."""
 
@@ -108,6 +112,13 @@ class Group(World):
         dist.all_gather(parts, padded)
         return torch.cat([part[: int(count)] for part, count in zip(parts, counts, strict=True)])
 
+    def whole(self, share: Tensor, first: int, rows: int) -> Tensor:
+        """See `World.whole`."""
+        if self.size == 1:
+            return share
+        gathered: Tensor = _Whole.apply(share, first, rows)  # type: ignore[no-untyped-call]  # torch's
+        return gathered
+
     def barrier(self) -> None:
         """See `World.barrier`."""
         if self.size > 1:
@@ -118,3 +129,21 @@ class Group(World):
         if self.rank == 0:
             super().keep(record, state)
         self.barrier()
+
+
+class _Whole(torch.autograd.Function):
+    """Each worker puts its rows where they belong, zeros elsewhere, and the sum is the whole; and back again."""
+
+    @staticmethod
+    def forward(ctx: Any, share: Tensor, first: int, rows: int) -> Tensor:
+        ctx.share = slice(first, first + len(share))
+        whole = share.new_zeros(rows, *share.shape[1:])
+        whole[ctx.share] = share
+        dist.all_reduce(whole)
+        return whole
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        whole = gradients[0].contiguous().clone()
+        dist.all_reduce(whole)  # what the losses of all workers owe to each row
+        return whole[ctx.share], None, None

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ CPU = torch.device("cpu")
 ROWS = 8
 
 
-def gradients(plan: Plan, data: Dataset, teacher: Embeddings, world: World) -> dict[str, torch.Tensor]:
+def gradients(plan: Plan, data: Dataset, teacher: Embeddings | None, world: World) -> dict[str, torch.Tensor]:
     """The gradients and the terms of one batch."""
-    trained = build_trained(plan, data.outputs, teacher.spread(data.train))
+    trained = build_trained(plan, data.outputs, teacher.spread(data.train) if teacher else None)
     model = world.wrap(trained)
     rows = data.train[:ROWS]
     share = share_of(ROWS, world.rank, world.size)
@@ -34,9 +35,10 @@ def gradients(plan: Plan, data: Dataset, teacher: Embeddings, world: World) -> d
         rows=ROWS,
         first=share.start,
         draws=torch.Generator(),
-        labels=torch.from_numpy(data.labels(rows[share])),
-        teacher=torch.from_numpy(teacher[rows]),
+        labels=torch.from_numpy(data.labels(rows[share])) if data.outputs else None,
+        teacher=torch.from_numpy(teacher[rows]) if teacher else None,
         patients=torch.from_numpy(data.patients(rows)),
+        whole=partial(world.whole, first=share.start, rows=ROWS),
     )
     loss, terms = model(batch)
     (loss * world.size).backward()
@@ -51,7 +53,15 @@ def everything(plan: Plan, world: World, cache: Path) -> dict[str, torch.Tensor]
     assert plan.teacher is not None
     teacher = ensure(cache, load_encoder(plan.teacher), data.store, world)
     state = safetensors.torch.load(train(plan, data, world, teacher=teacher))
-    return gradients(plan, data, teacher, world) | state | {"teacher.rows": torch.from_numpy(teacher[data.train])}
+    # A method whose negatives learn as well, from whose gradients all workers must hear.
+    contrast = replace(plan, method="cmsc", teacher=None)
+    contrasted = gradients(contrast, open_dataset(contrast), None, world)
+    return {
+        **gradients(plan, data, teacher, world),
+        **{f"contrast-{name}": tensor for name, tensor in contrasted.items()},
+        **state,
+        "teacher.rows": torch.from_numpy(teacher[data.train]),
+    }
 
 
 def main(values: dict[str, Any]) -> None:
@@ -62,7 +72,7 @@ def main(values: dict[str, Any]) -> None:
         "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2, timeout=timedelta(seconds=120)
     )
     plan = Plan(**{**values, "store": Path(values["store"]), "teacher": Path(values["teacher"])})
-    found = everything(replace(plan), Group(CPU), folder / "teacher.npy")
+    found = everything(plan, Group(CPU), folder / "teacher.npy")
     if rank == 0:
         safetensors.torch.save_file(found, folder / "found.safetensors")
     dist.destroy_process_group()

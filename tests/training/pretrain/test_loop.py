@@ -2,13 +2,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from training.pretrain.dataset import open_dataset
 from training.pretrain.embeddings import Embeddings, ensure, file_for
 from training.pretrain.loop import build_trained, train
-from training.pretrain.plan import Plan
+from training.pretrain.plan import Plan, PlanError
 from training.pretrain.state import State, unpack
 from training.pretrain.world import Record, World
 from training.runs import RunError, load_encoder
@@ -46,7 +47,10 @@ def run(plan: Plan, world: World, cache: Path) -> State:
 
 
 def untimed(state: State) -> list[dict[str, Any]]:
-    return [{k: v for k, v in e.items() if k not in ("seconds", "records_per_s")} for e in state.position.history]
+    return [
+        {k: v for k, v in e.items() if k not in ("seconds", "records_per_s", "since_start_s")}
+        for e in state.position.history
+    ]
 
 
 @pytest.mark.parametrize("lives", [1, 2, 3])
@@ -95,3 +99,11 @@ def test_equal_seeds_start_from_equal_weights(plan: Any) -> None:
     first, second, other = (build_trained(plan(method="supervised", seed=s), ("MI",), None) for s in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
+
+
+def test_a_loss_that_is_no_number_ends_the_run_in_one_line(plan: Any) -> None:
+    asked = plan(method="selfmis", epochs=1)
+    data = open_dataset(asked)
+    broken = Embeddings(np.full((len(data.store), 24), np.nan, np.float32))
+    with pytest.raises(PlanError, match="training diverged; lower --lr"):
+        train(asked, data, World(CPU), teacher=broken)

@@ -25,7 +25,7 @@ from training.pretrain.world import World
 from training.runs import RunError, load_encoder
 
 ROOT = Path(__file__).resolve().parents[3]
-TIMED = ("seconds", "records_per_s", "workers")
+TIMED = ("seconds", "records_per_s", "since_start_s", "workers")
 
 
 def undisturbed(plan: Plan, cache: Path) -> State:
@@ -59,7 +59,7 @@ def test_a_run_that_lost_a_worker_ends_like_an_undisturbed_one_of_a_single_worke
 ) -> None:
     from training.pretrain.on_ray import fit
 
-    asked = plan(epochs=4, checkpoint_every=3)
+    asked = plan(epochs=3, checkpoint_every=5)
     killed: list[int] = []
     over = threading.Event()
 
@@ -80,10 +80,10 @@ def test_a_run_that_lost_a_worker_ends_like_an_undisturbed_one_of_a_single_worke
     expected = undisturbed(asked, tmp_path / "other")
     assert len(killed) == 1
     assert apart(state, expected) < 1e-4
-    assert [epoch["workers"] for epoch in state.position.history] == [2, 2, 2, 2]
+    assert [epoch["workers"] for epoch in state.position.history] == [2, 2, 2]
     for epoch, other in zip(state.position.history, expected.position.history, strict=True):
         assert epoch["loss"] == pytest.approx(other["loss"], rel=1e-4)
-    assert [progress.epoch for progress in shown if progress.done][-1] == 4
+    assert [progress.epoch for progress in shown if progress.done][-1] == 3
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -120,7 +120,7 @@ def kill_and_repeat(
     """Start the job, SIGKILL it when it has kept a state, do it again; the history it ends with."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environ}
     process = subprocess.Popen([sys.executable, "-m", "training.pretrain", *arguments], cwd=ROOT, env=environ)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 200
     while not list(out.glob(checkpoint)) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)

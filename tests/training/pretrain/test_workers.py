@@ -49,7 +49,7 @@ def apart(found: tuple[Found, Found], kind: str) -> float:
     return float((flat[0] - flat[1]).norm() / flat[0].norm())
 
 
-@pytest.mark.parametrize("kind", ["term", "gradient", "teacher"])
+@pytest.mark.parametrize("kind", ["term", "gradient", "teacher", "contrast-term", "contrast-gradient"])
 def test_two_workers_find_what_one_finds_in_a_batch(found: tuple[Found, Found], kind: str) -> None:
     assert apart(found, kind) < 1e-5
 
