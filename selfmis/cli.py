@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from selfmis import __version__
 from shared.errors import SelfmisError
 
 
@@ -45,12 +46,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench quality", "benchmarks.quality", "how well the quality gate tells noise from ECG"),
     Command("bench realism", "benchmarks.realism", "simulated against real recordings, wave by wave"),
     Command("bench signal", "benchmarks.signal", "cost of resampling, band-pass and quality gate"),
+    Command("bench store", "benchmarks.store", "how fast the training store is made and read"),
     Command(
         "bench train",
         "benchmarks.train",
         "what Ray Train costs over a plain loop, and what a second worker brings",
     ),
-    Command("bench store", "benchmarks.store", "how fast the training store is made and read"),
     Command("bench windows", "benchmarks.windows", "cost of cutting windows"),
 )
 
@@ -96,9 +97,7 @@ def _main(argv: Sequence[str]) -> int:
         print(usage())
         return 0
     if argv[0] == "--version":
-        from importlib.metadata import version  # takes a moment, like everything not needed to find a command
-
-        print(f"selfmis {version('selfmis-monitor')}")
+        print(f"selfmis {__version__}")
         return 0
     command, rest = find(argv)
     module = importlib.import_module(command.module)
