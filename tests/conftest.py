@@ -12,6 +12,8 @@ import pytest
 from shared.connection import Client, connect
 from shared.embedded import EmbeddedServer, embedded
 
+pytest_plugins = ["tests.real_redis"]
+
 Floats = npt.NDArray[np.float64]
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("SELFMIS_TEST_DATA", ROOT.parent / "shared" / "data"))

@@ -1,7 +1,8 @@
-"""Real servers and real sockets for the tests of the way to Redis."""
+"""Fixtures for all tests that need more than one shared Redis: real servers, and sockets that break."""
 
 import contextlib
 import os
+import select
 import shutil
 import socket
 import ssl
@@ -75,11 +76,13 @@ class Relay:
 
     With `lose(b"INCR")` the next request holding those bytes is passed on and executed; its
     reply is thrown away and the connection closed, as when a network breaks at the worst moment.
+    With `drop` the request itself gets lost.
     """
 
     def __init__(self, target: int, context: ssl.SSLContext | None) -> None:
         self.target, self.context = target, context
         self.to_lose: bytes | None = None
+        self.to_drop: bytes | None = None
         self.losses_left = 0
         self.lost = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -89,6 +92,9 @@ class Relay:
 
     def lose(self, request: bytes, times: int = 1) -> None:
         self.to_lose, self.losses_left = request, times
+
+    def drop(self, request: bytes) -> None:
+        self.to_drop = request
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # closed at the end of the test
@@ -103,21 +109,38 @@ class Relay:
             stack.enter_context(near)
             far = stack.enter_context(socket.create_connection(("127.0.0.1", self.target)))
             self.sockets += [near, far]
-            # Request, then its whole reply: enough for a client that never has two in flight.
-            while request := near.recv(1 << 16):
-                far.sendall(request)
-                reply = far.recv(1 << 16)
-                if self.losses_left and self.to_lose is not None and self.to_lose in request:
-                    self.losses_left -= 1
-                    self.lost += 1
-                    return
-                near.sendall(reply)
+            losing = False
+            while True:
+                # What TLS has already deciphered does not show on the socket.
+                pending = self.context is not None and near.pending()  # type: ignore[attr-defined]
+                ready = [near] if pending else select.select([near, far], [], [])[0]
+                if near in ready:
+                    request = near.recv(1 << 16)
+                    if self.to_drop is not None and self.to_drop in request:
+                        self.to_drop = None
+                        return
+                    # A client has one request in flight, so the next reply is this one's.
+                    losing = self._loses(request) or losing
+                    if not request:
+                        return
+                    far.sendall(request)
+                if far in ready:
+                    reply = far.recv(1 << 16)
+                    if not reply or losing:
+                        self.lost += losing
+                        return
+                    near.sendall(reply)
+
+    def _loses(self, request: bytes) -> bool:
+        loses = self.losses_left > 0 and self.to_lose is not None and self.to_lose in request
+        self.losses_left -= loses
+        return loses
 
     def close(self) -> None:
         for open_socket in (self.listener, *self.sockets):
             with contextlib.suppress(OSError):
-                open_socket.shutdown(socket.SHUT_RDWR)
-            open_socket.close()
+                open_socket.shutdown(socket.SHUT_RDWR)  # the thread that serves it wakes up and closes it
+        self.listener.close()
 
 
 @pytest.fixture
@@ -131,6 +154,12 @@ def relay_to() -> Iterator[Callable[..., Relay]]:
     yield make
     for relay in relays:
         relay.close()
+
+
+@pytest.fixture
+def quiet_port() -> int:
+    """A port for a server that dies and comes back: none that Linux gives to a client in between."""
+    return _port_with_bus()
 
 
 @pytest.fixture(scope="session")
