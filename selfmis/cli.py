@@ -39,6 +39,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("demo", "deploy.demo.command", "a simulated ward on this machine, watched live"),
     Command("bench alarms", "benchmarks.alarms", "cost of the alarm rules per window"),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
+    Command("bench commit", "benchmarks.commit", "what one commit of a shard costs, by patients updated"),
     Command("bench docs", "benchmarks.docs", "render docs/benchmarks.md, measuring anew if wanted"),
     Command("bench encoder", "benchmarks.encoder", "size and speed of the encoders"),
     Command("bench gateway", "benchmarks.gateway", "requests and frames a second through one gateway"),

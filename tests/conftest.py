@@ -1,9 +1,6 @@
 """Fixtures that every test may use: the real recordings, one real Redis, servers with any options, a cluster."""
 
 import os
-import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-import redis
 
 from shared.connection import Client, connect
-from shared.embedded import EmbeddedServer, embedded, find_executable
-from shared.redis_local import free_port, local_client, taken_by
+from shared.embedded import EmbeddedServer, embedded
+
+pytest_plugins = ["tests.real_redis"]
 
 Floats = npt.NDArray[np.float64]
 ROOT = Path(__file__).resolve().parent.parent
@@ -149,76 +146,3 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 StartRedis = Callable[..., int]
-
-
-def until(true: Callable[[], object], what: str, within_s: float = 20.0) -> None:
-    """Wait for something that must come; a time limit so that a test fails instead of hanging."""
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, f"never came: {what}"
-        time.sleep(0.01)
-
-
-@pytest.fixture
-def wait_until() -> Callable[..., None]:
-    return until
-
-
-@pytest.fixture(scope="session")
-def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRedis]:
-    """Start a redis-server with any options; gives its port once it listens."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(*options: str, executable: Path | None = None, port: int = 0, folder: Path | None = None) -> int:
-        port = port or free_port()
-        folder = folder or tmp_path_factory.mktemp("server")
-        command = [str(executable or find_executable()), "--port", str(port), "--bind", "127.0.0.1"]
-        command += ["--dir", str(folder), "--save", "", *options]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log)
-        started.append(process)
-
-        def listens() -> bool:
-            assert process.poll() is None, (folder / "log").read_text()
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", port)) == 0
-
-        until(listens, f"redis-server {options}")
-        return port
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture(scope="session")
-def cluster_port(start_redis: StartRedis) -> int:
-    """A Redis Cluster of three masters; the port of one of them."""
-    ports = [start_redis("--cluster-enabled", "yes", port=_port_with_bus()) for _ in range(3)]
-    clients = [local_client(port, timeout_s=5.0) for port in ports]
-    for number, client in enumerate(clients):
-        slots = range(number * 16384 // 3, (number + 1) * 16384 // 3)
-        client.execute_command("CLUSTER ADDSLOTS", *slots)
-        client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
-    for port in ports[1:]:
-        clients[0].execute_command("CLUSTER MEET", "127.0.0.1", port)
-    for client in clients:
-        until(lambda client=client: _whole(client), "a whole cluster")
-        client.close()
-    return ports[0]
-
-
-def _whole(client: redis.Redis) -> bool:
-    info = client.execute_command("CLUSTER INFO")
-    known = client.execute_command("CLUSTER NODES")
-    return info["cluster_state"] == "ok" and sum("connected" in str(node) for node in known.values()) == 3
-
-
-def _port_with_bus() -> int:
-    """A free port whose cluster bus (port + 10000) is free too, both below those that Linux gives to clients."""
-    first = os.getpid() * 7 % 2000
-    for port in (20000 + (first + step) % 2000 for step in range(2000)):
-        if taken_by(port) is None and taken_by(port + 10000) is None:
-            return port
-    raise AssertionError("no free pair of ports")

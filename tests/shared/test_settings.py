@@ -149,3 +149,8 @@ def test_settings_cannot_be_changed_afterwards() -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     assert all(description for *_, description in load(environ={}).rows())
+
+
+def test_a_heartbeat_slower_than_half_a_lease_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"monitor\.heartbeat_s .* at most half of monitor\.lease_s"):
+        load(overrides=["monitor.lease_s=1.5"], environ={})

@@ -21,7 +21,16 @@ def test_patients_spread_evenly_over_shards() -> None:
     assert 850 < counts.min() <= counts.max() < 1150
 
 
+NOT_BY_SHARD = {"source_key", "pulse_key", "session_start_key"}
+KEYS = [getattr(shards, name) for name in dir(shards) if name.endswith("_key") and name not in NOT_BY_SHARD]
+
+
 def test_all_keys_of_a_shard_carry_its_hash_tag() -> None:
-    for key in (shards.stream_key, shards.position_key, shards.marks_key):
-        assert key(7).endswith("{s07}")
-        assert key(4711).endswith("{s4711}")
+    assert len(KEYS) == 13
+    for key in KEYS:
+        assert key(7).endswith(":{s07}")
+        assert key(4711).endswith(":{s4711}")
+
+
+def test_no_two_keys_of_a_shard_have_one_name() -> None:
+    assert len({key(7) for key in KEYS}) == len(KEYS)

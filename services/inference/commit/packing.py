@@ -1,7 +1,7 @@
 """Lists of strings as MessagePack, which every Redis' Lua unpacks in C (`cmsgpack`).
 
-One argument instead of thousands: handing 4,000 arguments to redis-py cost 6.3 ms, packing them
-first 2.4 ms, the server's time being the same (1 ms, most of it the writing itself).
+One argument instead of thousands: redis-py spends more on handing over an argument than Redis on
+storing it. Measured at 1,000 patients, packing first took less than half the client's time.
 """
 
 from collections.abc import Iterable, Mapping

@@ -50,8 +50,8 @@ TRANSIENT = (
 )
 
 
-class NotLoaded(SelfmisError):
-    """A commit from memory that is not known to be what Redis holds: a fault in the loop that calls."""
+class InDoubt(SelfmisError):
+    """A commit on top of one that got no answer, or no such commit to ask for: a fault in the loop that calls."""
 
 
 class Outcome(Enum):
@@ -79,6 +79,13 @@ class Holding:
     position: ShardPosition | None = None
     doubt: ShardPosition | None = None
     generation: int = -1
+
+    def discard(self) -> None:
+        """Memory has gone further than what was handed to `ShardStore.commit`: it must be loaded again.
+
+        For a step that breaks off between taking entries in and committing what follows from them.
+        """
+        self.position = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +129,15 @@ class ShardStore:
     def commit(self, holding: Holding, facts: Facts, *, now_s: float) -> Outcome:
         """Make one step last, all of it or nothing, and extend the lease. ``now_s``: the holder's clock before.
 
-        Raises `NotLoaded`, `ValueError` for facts that go back, and redis-py's `ResponseError` for
+        MOVED, and nothing is sent, where memory is known to be out of date (never loaded, or a renewal found out).
+        Raises `InDoubt`, `ValueError` for facts that go back, and redis-py's `ResponseError` for
         faults. One round trip.
         """
         before = holding.position
+        if holding.doubt is not None:
+            raise InDoubt(f"shard {holding.shard}: its last commit got no answer, resolve it first")
         if before is None:
-            raise NotLoaded(f"shard {holding.shard}: load it before committing")
+            return Outcome.MOVED
         facts.check(before)
         after = replace(
             before,
@@ -167,7 +177,7 @@ class ShardStore:
         the next commit of this holding finds out. After a restart of Redis memory is never kept.
         """
         if holding.doubt is None:
-            raise NotLoaded(f"shard {holding.shard}: no commit is in doubt")
+            raise InDoubt(f"shard {holding.shard}: no commit is in doubt")
         sequence, commit, held = STANDING(
             self._link.client, (lease_key(holding.shard), position_key(holding.shard)), holding.token
         )

@@ -164,17 +164,28 @@ class PullLoop:
         self._reader.follow(holding.shard, snapshot.position)
 
     def _step(self) -> None:
-        stage, clock = self.pulse.stage, self._clock
-        begun = clock()
+        begun = self._clock()
         pulled = [p for p in self._reader.read(BLOCK_MS, self._bite.entries) if p.shard in self._shards]
-        came = clock()
+        came = self._clock()
+        self.pulse.stage.read += came - begun
+        ahead = {each.shard for each in pulled}  # memory has taken in what is not handed to a commit yet
+        try:
+            placed = self._carry(pulled, came, ahead)
+        finally:
+            for shard in ahead:
+                self._discard(shard)
+        self._bite.took(self._clock() - came, max((len(each.entries) for each in pulled), default=0))
+        self._note(pulled, placed)
+
+    def _carry(self, pulled: list[Pulled], came: float, ahead: set[int]) -> list[Placed]:
+        """Place, score, judge, commit; takes each shard that was handed to a commit out of ``ahead``."""
+        stage, clock = self.pulse.stage, self._clock
         placed = [self._shards[each.shard].place(each) for each in pulled]
         there = clock()
         self._keep()
         scores = score([each.step.cut for each in placed], self.engine, max_missing=self._max_missing)
         known = clock()
         self._keep()
-        stage.read += came - begun
         stage.place += there - came
         stage.score += known - there
         for each, scored in zip(placed, scores, strict=True):
@@ -183,11 +194,19 @@ class PullLoop:
             at = clock()
             facts = self._shards[each.shard].conclude(each, scored, self.engine.version)
             judged = clock()
-            self._commit(each, self._store.commit(self._tenures.held[each.shard], facts, now_s=judged))
+            outcome = self._store.commit(self._tenures.held[each.shard], facts, now_s=judged)
+            ahead.discard(each.shard)
+            self._commit(each, outcome)
             stage.judge += judged - at
             stage.commit += clock() - judged
-        self._bite.took(clock() - came, max((len(each.entries) for each in pulled), default=0))
-        self._note(pulled, placed)
+        return placed
+
+    def _discard(self, shard: int) -> None:
+        """A step broke off (Redis went away under a renewal, say): what its entries led to must not be skipped."""
+        holding = self._tenures.held.get(shard)
+        if holding is not None:
+            holding.discard()
+        self._forget(shard)
 
     def _keep(self) -> None:
         """A long step must not lose its leases while nothing is wrong but its length."""

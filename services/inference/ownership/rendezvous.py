@@ -1,9 +1,9 @@
 """Which replica should own which shard: pure, so that replicas that see the same set agree without talking.
 
 Plain rendezvous hashing (each shard to the replica with the highest weight) moves the least but
-divides badly: 64 shards over 8 replicas gave between 2 and 15. Here weights are taken
-highest first and a replica that has its fair share takes no more, so shares differ by at most
-one; measured, a join or leave then moves about 1.0 to 1.2 shares with up to 5 replicas, 1.4 with 8.
+divides badly: of 64 shards one of 8 replicas may get 2 and another 15. Here weights are taken
+highest first and a replica that has its fair share takes no more, so shares differ by one at most,
+at the price of some more moving (the tests bound it).
 """
 
 import hashlib

@@ -66,6 +66,7 @@ class Tenures:
             generation = self._link.generation
             pin(self._link.client, self._shards)
             self._generation = generation
+            self._next_beat = self._clock()  # it may have forgotten who lives
         self._beat()
         lost = self.keep()
         load = tuple(h for h in self.held.values() if h.position is None and h.doubt is None)

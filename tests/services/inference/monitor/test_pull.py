@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from services.inference.api import reading
 from services.inference.engine import Engine, open_engine
@@ -215,6 +216,32 @@ def test_replicas_killed_and_stopped_at_any_moment_lose_and_double_nothing(
             process.kill()
             process.wait()
     assert reading.counters(client, SHARDS)["windows|scored"] > 300
+    assert differences(client, engine) == 0
+
+
+def test_a_step_that_breaks_off_before_its_commit_is_done_again(
+    redis_url: str, client: Client, engine: Engine
+) -> None:
+    """As when Redis goes away under a renewal in the midst of a long step."""
+    breaks: list[int] = []
+
+    class Breaking(PullLoop):
+        def _keep(self) -> None:
+            super()._keep()
+            breaks.append(len(breaks))
+            if len(breaks) % 5 == 0 and len(breaks) < 40:
+                raise RedisConnectionError("reset by peer")
+
+    loop = Breaking(redis_url, settings(), "replica-0", engine)
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    try:
+        ingest(redis_url, duration_s=60)
+        caught_up(client)
+    finally:
+        loop.stop()
+        thread.join(30)
+    assert len(breaks) > 10
     assert differences(client, engine) == 0
 
 

@@ -1,0 +1,194 @@
+"""Fixtures for all tests that need more than one shared Redis: real servers, and sockets that break."""
+
+import contextlib
+import os
+import select
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from shared.embedded import find_executable
+from shared.redis_local import free_port, local_client, taken_by
+
+StartRedis = Callable[..., int]
+
+
+def until(true: Callable[[], object], what: str, within_s: float = 20.0) -> None:
+    """Wait for something that must come; a time limit so that a test fails instead of hanging."""
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, f"never came: {what}"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., None]:
+    return until
+
+
+@pytest.fixture(scope="session")
+def other_redis() -> Path:
+    """A redis-server that somebody else installed, usually newer and with TLS."""
+    found = shutil.which("redis-server")
+    if found is None:
+        pytest.skip("no redis-server on PATH; only the embedded one is tested")
+    return Path(found)
+
+
+@pytest.fixture(scope="session")
+def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRedis]:
+    """Start a redis-server with any options; gives its port once it listens."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*options: str, executable: Path | None = None, port: int = 0, folder: Path | None = None) -> int:
+        port = port or free_port()
+        folder = folder or tmp_path_factory.mktemp("server")
+        command = [str(executable or find_executable()), "--port", str(port), "--bind", "127.0.0.1"]
+        command += ["--dir", str(folder), "--save", "", *options]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        started.append(process)
+
+        def listens() -> bool:
+            assert process.poll() is None, (folder / "log").read_text()
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        until(listens, f"redis-server {options}")
+        return port
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+class Relay:
+    """A TCP relay to a local port that can speak TLS to its clients and can lose replies.
+
+    With `lose(b"INCR")` the next request holding those bytes is passed on and executed; its
+    reply is thrown away and the connection closed, as when a network breaks at the worst moment.
+    With `drop` the request itself gets lost.
+    """
+
+    def __init__(self, target: int, context: ssl.SSLContext | None) -> None:
+        self.target, self.context = target, context
+        self.to_lose: bytes | None = None
+        self.to_drop: bytes | None = None
+        self.losses_left = 0
+        self.lost = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
+        self.sockets: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def lose(self, request: bytes, times: int = 1) -> None:
+        self.to_lose, self.losses_left = request, times
+
+    def drop(self, request: bytes) -> None:
+        self.to_drop = request
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # closed at the end of the test
+            while True:
+                near, _ = self.listener.accept()
+                threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            if self.context is not None:
+                near = self.context.wrap_socket(near, server_side=True)
+            stack.enter_context(near)
+            far = stack.enter_context(socket.create_connection(("127.0.0.1", self.target)))
+            self.sockets += [near, far]
+            losing = False
+            while True:
+                # What TLS has already deciphered does not show on the socket.
+                pending = self.context is not None and near.pending()  # type: ignore[attr-defined]
+                ready = [near] if pending else select.select([near, far], [], [])[0]
+                if near in ready:
+                    request = near.recv(1 << 16)
+                    if self.to_drop is not None and self.to_drop in request:
+                        self.to_drop = None
+                        return
+                    # A client has one request in flight, so the next reply is this one's.
+                    losing = self._loses(request) or losing
+                    if not request:
+                        return
+                    far.sendall(request)
+                if far in ready:
+                    reply = far.recv(1 << 16)
+                    if not reply or losing:
+                        self.lost += losing
+                        return
+                    near.sendall(reply)
+
+    def _loses(self, request: bytes) -> bool:
+        loses = self.losses_left > 0 and self.to_lose is not None and self.to_lose in request
+        self.losses_left -= loses
+        return loses
+
+    def close(self) -> None:
+        for open_socket in (self.listener, *self.sockets):
+            with contextlib.suppress(OSError):
+                open_socket.shutdown(socket.SHUT_RDWR)  # the thread that serves it wakes up and closes it
+        self.listener.close()
+
+
+@pytest.fixture
+def relay_to() -> Iterator[Callable[..., Relay]]:
+    relays: list[Relay] = []
+
+    def make(target: int, context: ssl.SSLContext | None = None) -> Relay:
+        relays.append(Relay(target, context))
+        return relays[-1]
+
+    yield make
+    for relay in relays:
+        relay.close()
+
+
+@pytest.fixture
+def quiet_port() -> int:
+    """A port for a server that dies and comes back: none that Linux gives to a client in between."""
+    return _port_with_bus()
+
+
+@pytest.fixture(scope="session")
+def cluster_port(start_redis: StartRedis) -> int:
+    """A Redis Cluster of three masters; the port of one of them."""
+    ports = [start_redis("--cluster-enabled", "yes", port=_port_with_bus()) for _ in range(3)]
+    clients = [local_client(port, timeout_s=5.0) for port in ports]
+    for number, client in enumerate(clients):
+        slots = range(number * 16384 // 3, (number + 1) * 16384 // 3)
+        client.execute_command("CLUSTER ADDSLOTS", *slots)
+        client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
+    for port in ports[1:]:
+        clients[0].execute_command("CLUSTER MEET", "127.0.0.1", port)
+    for client in clients:
+        until(lambda client=client: _whole(client), "a whole cluster")
+        client.close()
+    return ports[0]
+
+
+def _whole(client: redis.Redis) -> bool:
+    info = client.execute_command("CLUSTER INFO")
+    known = client.execute_command("CLUSTER NODES")
+    return info["cluster_state"] == "ok" and sum("connected" in str(node) for node in known.values()) == 3
+
+
+def _port_with_bus() -> int:
+    """A free port whose cluster bus (port + 10000) is free too, both below those that Linux gives to clients."""
+    first = os.getpid() * 7 % 2000
+    for port in (20000 + (first + step) % 2000 for step in range(2000)):
+        if taken_by(port) is None and taken_by(port + 10000) is None:
+            return port
+    raise AssertionError("no free pair of ports")
