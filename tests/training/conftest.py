@@ -1,5 +1,6 @@
 """What the tests of probing, evaluating and exporting share: a small store, and a tiny run on it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ FOLDS = 10
 
 def tiny_encoder(folder: Path, *, leads: tuple[str, ...] = ("I",), seed: int = 3) -> Path:
     """A run folder with an untrained tiny encoder."""
-    config = Net1DConfig(**{**TINY.to_json(), "widths": (8, 16), "depths": (1, 1), "leads": len(leads)})
+    config = replace(TINY, leads=len(leads))
     record = runs.EncoderRecord(method="random", leads=leads, seed=seed, label_free=True)
     runs.write_config(folder, {"plan": {"method": "random", "folds": [1, 2], "validate": [3], "seed": seed}})
     runs.write_encoder(folder, FAMILY.create(config, seed=seed), record)
@@ -29,7 +30,7 @@ def tiny_encoder(folder: Path, *, leads: tuple[str, ...] = ("I",), seed: int = 3
 
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of 400 records in folds 1–10, two a patient; infarcts beat slower, each type with a shape of its own.
+    """A store of 400 records in folds 1–10, two a patient; infarcts beat slower, each type has its own shape.
 
     The last record has lead II alone, and the one before it no labels.
     """
