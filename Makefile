@@ -24,8 +24,8 @@ $(STAMP): $(LOCK) pyproject.toml
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: ## a simulated ward on this machine (not built yet)
-	@echo "selfmis: make demo does not exist yet: the monitor it would show is not built" >&2; exit 2
+demo: $(STAMP) ## a simulated ward on this machine, until Ctrl-C (DEMO_SECONDS=90 ends it)
+	@$(BIN)/selfmis demo
 
 test: lint types ## lint, type-check and test (under 15 minutes on 2 cores)
 	$(BIN)/python -m pytest

@@ -19,9 +19,10 @@ from rich.live import Live
 
 from deploy.app import Arguments
 from deploy.demo import model as models
-from deploy.demo.verdict import Verdict, verdict
+from deploy.demo.summary import figures_of, told
+from deploy.demo.verdict import verdict
 from deploy.demo.view import NOTICE, line, panel
-from deploy.demo.watch import Watch, alarms_begun, caught_up, latency, windows_of
+from deploy.demo.watch import Watch, caught_up, latency
 from deploy.local import LocalError, free, local_serve
 from services.inference.api import reading
 from services.inference.engine import open_engine
@@ -40,6 +41,7 @@ HOME = Path("var/demo")
 SCENARIO = Path(__file__).resolve().parent.parent / "scenarios" / "demo.yaml"
 SECONDS_VARIABLE = "DEMO_SECONDS"
 CATCH_UP_S = 60.0
+EVERY_ALERT = 1_000_000
 # The log of the whole run is kept, so that it can be run again offline.
 FIXED = ("stream.replay_horizon_s=86400", "ingest.metrics_port=0")
 
@@ -79,7 +81,10 @@ def main(argv: Sequence[str]) -> int:
             figures, said = _watch(arguments, settings, overrides, model, url, where, console)
     console.print(said)
     if arguments.json is not None:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        try:
+            arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise SelfmisError(f"summary {arguments.json} cannot be written: {error.strerror}") from None
     return DONE if figures["pipeline_ok"] else ANSWER_IS_NO
 
 
@@ -123,54 +128,12 @@ def _summary(
     for shard in range(shards):
         expected = offline(client, shard, rules, engine, max_missing=settings.window.max_missing)
         mismatch += compare(client, shard, expected).total
-    counted = reading.counters(client, shards)
     everybody = reading.patients(client, shards)
     until_us = int(everybody.records["end_us"].max()) if everybody.names else truth["origin_us"]
-    alerts = reading.alerts(client, shards, 100_000)
-    judged = verdict(truth["patients"], alerts, until_us)
-    windows, begun = windows_of(counted), alarms_begun(counted)
-    ok = mismatch == 0 and windows > 0
-    figures = {
-        "pipeline_ok": ok,
-        "pipeline_mismatch": mismatch,
-        "patients": len(everybody.names),
-        "windows": windows,
-        "alarms": begun["mi"],
-        "technical_alarms": begun["technical"],
-        "p99_latency_s": p99,
-        "detected": judged.detected,
-        "missed": judged.missed,
-        "right_type": judged.right_type,
-        "false_alarms": judged.false_alarms,
-        "false_alarms_per_patient_hour": judged.false_per_patient_hour,
-        "time_to_detection_s": judged.time_to_detection_s,
-        "model": engine.version,
-        "trained_on": model.manifest.trained_on,
-        "runtime": f"{engine.runtime} {engine.precision}",
-    }
-    return figures, _told(figures, judged)
-
-
-def _told(figures: dict[str, Any], judged: Verdict) -> str:
-    detection = "–" if judged.time_to_detection_s is None else f"{judged.time_to_detection_s:.0f} s (median)"
-    rate = judged.false_per_patient_hour
-    false = ", ".join(f"{kind} {amount}" for kind, amount in judged.false_by_kind.items()) or "none"
-    missed = ", ".join(f"{kind} {amount}" for kind, amount in judged.missed_by_type.items()) or "none"
-    pipeline = (
-        f"The pipeline {'did its work' if figures['pipeline_ok'] else 'DID NOT do its work'}:"
-        f" {figures['windows']:,} windows of {figures['patients']} patients, {figures['pipeline_mismatch']} differences"
-        f" from an offline run of the same samples; 99 % of windows committed within {figures['p99_latency_s']} s of"
-        " their last sample."
-    )
-    found = (
-        f"The model ({figures['model']}, trained on {figures['trained_on']}): {judged.detected} of {judged.infarcts}"
-        f" infarcts found, {judged.right_type} with the right type; after {detection}; missed: {missed}."
-    )
-    per_hour = f" ({rate:.2f} per patient-hour)" if rate is not None else ""
-    alarms = (
-        f"False alarms: {judged.false_alarms}{per_hour}: {false}. Technical alarms: {judged.technical_alarms}."
-    )
-    return "\n".join(["", pipeline, found, alarms, NOTICE])
+    judged = verdict(truth["patients"], reading.alerts(client, shards, EVERY_ALERT), until_us)
+    counted = reading.counters(client, shards)
+    figures = figures_of(counted, judged, engine, patients=len(everybody.names), mismatch=mismatch, p99_s=p99)
+    return figures, told(figures, judged)
 
 
 @contextmanager

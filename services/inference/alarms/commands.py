@@ -98,9 +98,10 @@ class Command:
         try:
             values: dict[str, Any] = json.loads(body)
             values["action"] = Action(values["action"])
-            values["types"] = tuple(values["types"])
             texts = [values[name] for name in ("patient", "who", "why", "alarm", "ceiling")]
-            wrong = not all(isinstance(text, str) for text in texts)
+            wrong = not isinstance(values["types"], list)
+            wrong |= not all(isinstance(text, str) for text in [*texts, *values["types"]])
+            values["types"] = tuple(values["types"])
             if (
                 wrong
                 or type(values["time_us"]) is not int

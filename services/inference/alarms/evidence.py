@@ -127,8 +127,8 @@ def observe(records: Records, windows: Scored, watched: Flags, rules: Rules) -> 
     counts as one of poor signal.
     """
     sane = np.isfinite(windows.scores.sum(axis=1))
-    judged = watched & windows.assessable & sane
     seen = watched & ~windows.empty
+    judged = seen & windows.assessable & sane
     lead_off = (windows.reasons & np.uint16(Reason.LEAD_OFF)) != 0
     lead_off &= ~judged
 

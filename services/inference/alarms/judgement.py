@@ -63,11 +63,11 @@ def on_window(standing: Standing, moment: Moment, seen: Seen | None, rules: Rule
         alerts.append(_of_mute(moment, mute, Transition.UNMUTED, Cause.EXPIRED))
     findings = {} if seen is None else _findings(standing, moment.smoothed, seen, rules)
     for kind in KINDS:
-        slot = standing.slot(kind)
-        if slot.phase is Phase.IDLE and kind not in findings:
+        slot, finding = standing.slot(kind), findings.get(kind)
+        if slot.phase is Phase.IDLE and (finding is None or not finding.level):
             continue
-        alarm = alarm_id(moment.patient, moment.session, moment.window, kind)
-        moves = judge(slot, findings.get(kind), moment.now_us, rules.courses[kind], alarm)
+        alarm = slot.alarm if slot.active else alarm_id(moment.patient, moment.session, moment.window, kind)
+        moves = judge(slot, finding, moment.now_us, rules.courses[kind], alarm)
         if moves:
             standing = standing.with_slot(moves[-1].slot)
             alerts.extend(announced(slot, moves, moment, rules))

@@ -109,7 +109,8 @@ class Liveness:
         for number, key in sessions.items():
             members = self._members(number)
             if np.isin(rows, members).any():
-                self._since[members] = np.maximum(self._since[members], at_us)
+                if not self._watches[key].armed:  # back after an alarm: who stays away has the full time again
+                    self._since[members] = np.maximum(self._since[members], at_us)
                 alerts += self._returned(key, at_us)
         for name in dict.fromkeys(n for n in names if n in self._watches):
             alerts += self._returned(name, at_us)
