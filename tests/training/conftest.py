@@ -1,100 +1,85 @@
-"""What the tests of training share: a small data set in PTB-XL's layout, and one real Ray cluster."""
+"""What the tests of probing, evaluating and exporting share: a small store, and a tiny run on it."""
 
-import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from shared.encoder.families.net1d import FAMILY, Net1DConfig
 from shared.frames import LEADS
-from training.cluster import prepare_environment
+from shared.labels import MI_CODES
+from training import runs
+from training.probe.command import main as probe
+from training.store import Segment, Source, bits_of, finish, write_part
 
-Make = Callable[..., Path]
-HEADINGS = ("ecg_id", "patient_id", "age", "sex", "scp_codes", "strat_fold", "filename_lr", "filename_hr")
+TINY = Net1DConfig(stem_width=8, stem_kernel=9, widths=(8, 16), depths=(1, 1), kernel=5, group_width=4)
+FOLDS = 10
+
+
+def tiny_encoder(folder: Path, *, leads: tuple[str, ...] = ("I",), seed: int = 3) -> Path:
+    """A run folder with an untrained tiny encoder."""
+    config = replace(TINY, leads=len(leads))
+    record = runs.EncoderRecord(method="random", leads=leads, seed=seed, label_free=True)
+    runs.write_config(folder, {"plan": {"method": "random", "folds": [1, 2], "validate": [3], "seed": seed}})
+    runs.write_encoder(folder, FAMILY.create(config, seed=seed), record)
+    runs.finish(folder, {})
+    return folder
 
 
 @pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[None]:
-    """One local Ray cluster of two CPUs for all tests of a run; takes some seconds once."""
-    prepare_environment()
-    import ray
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of 400 records in folds 1–10, two a patient; infarcts beat slower, each type has its own shape.
 
-    ray.init(address="local", num_cpus=2, object_store_memory=128 << 20, include_dashboard=False)
-    yield
-    ray.shutdown()
-
-
-@pytest.fixture
-def ptbxl(tmp_path: Path) -> Make:
-    """Writes records in PTB-XL's layout: `count` of them, ids from `first`; `changes[k]` changes row k.
-
-    The samples tell who they are: lead l of record i is 100 i + 10 l microvolts plus a saw tooth.
+    The last record has lead II alone, and the one before it no labels.
     """
-    import wfdb  # takes half a second, and most tests need none
-
-    def write(
-        name: str = "ptbxl",
-        count: int = 4,
-        *,
-        first: int = 1,
-        rate: int = 100,
-        changes: Mapping[int, Mapping[str, Any]] | None = None,
-        leads: Sequence[str] = LEADS,
-    ) -> Path:
-        folder = tmp_path / name
-        rows = []
-        for k in range(count):
-            i = first + k
-            lr, hr = (f"records{r}/00000/{i:05d}_{suffix}" for r, suffix in ((100, "lr"), (500, "hr")))
-            path = folder / (lr if rate == 100 else hr)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            tooth = np.arange(10 * rate) // (rate // 100) % 20
-            uv = 100 * i + 10 * np.array([LEADS.index(lead) for lead in leads]) + tooth[:, None]
-            wfdb.wrsamp(
-                path.name,
-                fs=rate,
-                units=["mV"] * len(leads),
-                sig_name=list(leads),
-                d_signal=uv.astype(np.int64),
-                fmt=["16"] * len(leads),
-                adc_gain=[1000.0] * len(leads),
-                baseline=[0] * len(leads),
-                write_dir=str(path.parent),
+    folder = tmp_path_factory.mktemp("cohort")
+    chance = np.random.default_rng(0)
+    time = np.arange(1000) / 100
+    segments = []
+    for i in range(400):
+        patient = i // 2
+        ill = patient % 3 == 0
+        code = MI_CODES[(patient // 3) % 3] if ill else "NORM"
+        power = 3 + 2 * MI_CODES.index(code) if ill else 1
+        rate = (1.0 if ill else 1.4) + chance.uniform(-0.15, 0.15)
+        waves = np.sin(2 * np.pi * rate * time + chance.uniform(0, 6, (12, 1))) ** power
+        segments.append(
+            Segment(
+                record=str(i),
+                source="cohort",
+                counts=(600 * waves + chance.normal(0, 200, (12, 1000))).astype(np.int16),
+                leads=bits_of(("II",) if i == 399 else LEADS),
+                patient=str(patient),
+                fold=patient % FOLDS + 1,
+                statements=None if i == 398 else {code: 100.0, "SR": 0.0},
+                label_source="simulated",
             )
-            row = {
-                "ecg_id": i,
-                "patient_id": f"{i // 2}.0",
-                "age": "61.0",
-                "sex": i % 2,
-                "scp_codes": "{'IMI': 0.0, 'SR': 0.0}" if i % 2 else "{'NORM': 100.0}",
-                "strat_fold": i % 10 + 1,
-                "filename_lr": lr,
-                "filename_hr": hr,
-            }
-            rows.append(row | dict((changes or {}).get(k, {})))
-        with (folder / "ptbxl_database.csv").open("w", newline="") as file:
-            table = csv.DictWriter(file, HEADINGS, extrasaction="ignore")
-            table.writeheader()
-            table.writerows(rows)
-        return folder
-
-    return write
+        )
+    part = write_part(folder, "0" * 16, segments, {})
+    finish(
+        folder,
+        [part],
+        [Source("cohort", "wfdb", len(segments), 0)],
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        code="test",
+    )
+    return folder
 
 
-@pytest.fixture
-def normalised(tmp_path: Path) -> Make:
-    """Writes records that survive only as z-scores; lead l of record i is i + l thousandths throughout."""
+@pytest.fixture(scope="session")
+def encoder_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of an untrained tiny encoder."""
+    return tiny_encoder(tmp_path_factory.mktemp("runs") / "tiny")
 
-    def write(ids: Sequence[int], name: str = "ptbxl-normalised") -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        x = np.array(ids)[:, None, None] + np.arange(12)[:, None] + np.zeros((1, 1, 1000), int)
-        np.savez(folder / "records.npz", ecg_id=np.array(ids), x=x.astype(np.int16))
-        lines = [f"{i},{i}.0,50.0,1,\"{{'NORM': 80.0}}\",{i % 9 + 1}" for i in ids]
-        text = "\n".join(["ecg_id,patient_id,age,sex,scp_codes,strat_fold", *lines])
-        (folder / "ptbxl_database.csv").write_text(text)
-        return folder
 
-    return write
+@pytest.fixture(scope="session")
+def probed(tmp_path_factory: pytest.TempPathFactory, cohort: Path, encoder_run: Path) -> Path:
+    """Its probe on folds 1–7, decided on fold 8."""
+    out = tmp_path_factory.mktemp("runs") / "probed"
+    assert (
+        probe([str(encoder_run), "--store", str(cohort), "--out", str(out), "--folds", "1-7", "--validate", "8"])
+        == 0
+    )
+    return out

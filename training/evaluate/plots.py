@@ -19,8 +19,8 @@ Png: TypeAlias = bytes
 
 _DPI = 120
 _POINTS = 4000  # of a map; more would only hide one another
-# Told apart with any colour vision, in print and on screen (Okabe and Ito).
-_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
+# Told apart with any colour vision, in print and on screen (Okabe and Ito, and one more); any-MI is black.
+_COLOURS = ("#D55E00", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#CC79A7", "#882255", "#999999")
 
 
 def roc_png(scored: Scored) -> Png:
@@ -85,7 +85,7 @@ def map_png(embeddings: Floats, labels: Floats) -> Png:
         types = labels[:, :-1]
         groups = [
             ("no MI", ~types.any(axis=1), "#bbbbbb"),
-            ("IMI", types[:, 0] > 0, _COLOURS[6]),
+            ("IMI", types[:, 0] > 0, _COLOURS[0]),
             ("ASMI", types[:, 1] > 0, _COLOURS[5]),
             ("other MI", types.any(axis=1) & ~types[:, :2].any(axis=1), _COLOURS[3]),
         ]

@@ -12,6 +12,9 @@ from training.evaluate.scored import Floats, Scored
 from training.metrics import Interval, Resampling, percentile_interval, reliability
 from training.metrics.reliability import BINNING
 
+MIN_FOR_INTERVAL = 5
+"""Records with, or without, a finding below which a figure about them has no interval."""
+
 MACROS = ("macro6", "macro9", "macro20")
 
 
@@ -104,20 +107,18 @@ def brief(measured: Measured) -> dict[str, Any]:
 
 
 def _score(measured: Measured, name: str, positives: int) -> dict[str, Any]:
-    return {
-        **measured.of(f"auroc.{name}"),
-        "n": len(measured.scored),
-        "positives": positives,
-        **{
-            key: value
-            for kind in KINDS
-            if kind not in RANKING
-            for key, value in (
-                (kind, measured.value(f"{kind}.{name}")),
-                (f"{kind}_ci", measured.interval(f"{kind}.{name}")),
-            )
-        },
-    }
+    n = len(measured.scored)
+    found: dict[str, Any] = {**measured.of(f"auroc.{name}"), "n": n, "positives": positives}
+    for kind in KINDS:
+        if kind not in RANKING:
+            found[kind] = measured.value(f"{kind}.{name}")
+            found[f"{kind}_ci"] = measured.interval(f"{kind}.{name}")
+    # A bootstrap of a handful draws the same handful again and again: it would promise far too much.
+    few = (
+        *(("ci", "auprc_ci", "sensitivity_ci") if positives < MIN_FOR_INTERVAL else ()),
+        *(("ci", "specificity_ci") if n - positives < MIN_FOR_INTERVAL else ()),
+    )
+    return found | dict.fromkeys(few)
 
 
 def _macro(measured: Measured, name: str, positives: dict[str, int]) -> dict[str, Any]:

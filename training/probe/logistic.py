@@ -20,7 +20,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 MAX_ITERATIONS = 300
 TOLERANCE = 1e-6
 # Relative to the mean loss of a record: from "hardly any weight" to "hardly any penalty".
-PENALTIES: tuple[float, ...] = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
+PENALTIES: tuple[float, ...] = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
 
 
 class ProbeError(SelfmisError):

@@ -1,0 +1,156 @@
+"""A run becomes a model folder: equal to torch, honest about its origin, and refused where that is unknown."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from shared.artefact import load
+from shared.artefact.writing import scorer_of
+from shared.errors import SelfmisError
+from shared.labels import SCORE_NAMES
+from training.classifier import load_run
+from training.decision import read_decision
+from training.evaluate.command import main as evaluate
+from training.export.command import main
+from training.store import Store
+
+
+@pytest.fixture(scope="module")
+def results(probed: Path, cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("results")
+    arguments = ["--data", str(cohort), "--model", str(probed), "--folds", "9,10", "--draws", "40"]
+    assert evaluate([*arguments, "--leads", "V2", "--out", str(out)]) == 0
+    return out / "results.json"
+
+
+@pytest.fixture(scope="module")
+def model(probed: Path, cohort: Path, results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("models") / "tiny"
+    arguments = ["--store", str(cohort), "--results", str(results), "--name", "tiny", "--version", "1.2"]
+    assert main([str(probed), "--out", str(out), *arguments]) == 0
+    return out
+
+
+def test_the_graph_scores_recordings_as_torch_does_whatever_the_batch(
+    model: Path, probed: Path, cohort: Path
+) -> None:
+    decision = read_decision(probed)
+    assert decision is not None
+    scorer = scorer_of(load_run(probed).classifier, decision.calibration)
+    session = load(model).session()
+    for n in (1, 7, 64):
+        windows = Store(cohort).signals(np.arange(n), leads=("I",))[:, 0]
+        with torch.no_grad():
+            expected = scorer(torch.from_numpy(windows)).numpy()
+        assert np.abs(session(windows) - expected).max() <= 1e-4
+
+
+def test_the_manifest_carries_thresholds_calibration_and_figures(model: Path, probed: Path, results: Path) -> None:
+    manifest, decision = load(model).manifest, read_decision(probed)
+    assert decision is not None
+    assert (manifest.name, manifest.version, manifest.lead) == ("tiny", "1.2", "I")
+    assert manifest.thresholds == decision.thresholds
+    assert manifest.calibration == decision.calibration
+    assert manifest.metrics["any_mi"]["auroc"] == json.loads(results.read_text())["any_mi"]["auroc"]
+    assert tuple(manifest.thresholds) == SCORE_NAMES
+
+
+def test_a_model_of_simulated_recordings_says_so_in_manifest_and_card(model: Path) -> None:
+    manifest = load(model).manifest
+    assert manifest.trained_on.startswith("simulated recordings (cohort), folds 1, 2, 3, 4, 5, 6, 7: 280 records")
+    assert [source.name for source in manifest.data] == ["simulated recordings"]
+    assert "simulated recordings alone" in (model / "MODEL_CARD.md").read_text()
+
+
+def test_the_card_is_written_from_the_results(model: Path) -> None:
+    card = (model / "MODEL_CARD.md").read_text()
+    for part in (
+        "Not a medical device",
+        "## Intended use",
+        "## Known failures",
+        "How it does under noise was not measured",
+        "At its threshold it missed",
+        "PMI (posterior)†",
+        "IPLMI, IPMI and PMI are rare",
+    ):
+        assert part in card
+
+
+def test_golden_windows_are_recordings_with_and_without_infarcts(model: Path, cohort: Path) -> None:
+    windows, probabilities = load(model).golden()
+    assert windows.shape == (16, 1000)
+    assert np.ptp(probabilities[:, -1]) > 0.2
+    every = Store(cohort).signals(np.arange(399), leads=("I",))[:, 0]
+    assert all((every == window).all(axis=1).any() for window in windows)
+
+
+def test_an_exported_model_is_evaluated_as_its_run_was(
+    model: Path, cohort: Path, results: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "again.json"
+    arguments = [
+        "--data",
+        str(cohort),
+        "--model",
+        str(model),
+        "--folds",
+        "9,10",
+        "--draws",
+        "40",
+        "--leads",
+        "none",
+    ]
+    assert evaluate([*arguments, "--json", str(out)]) == 0
+    again, before = json.loads(out.read_text()), json.loads(results.read_text())
+    for name in ("any_mi", "macro6", "macro9"):
+        assert again[name]["auroc"] == pytest.approx(before[name]["auroc"], abs=2e-3)
+    assert again["sensitivity"] == pytest.approx(before["sensitivity"], abs=0.05)
+
+
+def test_results_of_another_model_are_refused(probed: Path, cohort: Path, results: Path, tmp_path: Path) -> None:
+    found = json.loads(results.read_text())
+    wrong = {
+        "of another model": found | {"models": [found["models"][0] | {"sha256": "0"}]},
+        "of 2 models together": found | {"models": found["models"] * 2},
+        "not made by": {"any_mi": 1},
+    }
+    for what, body in wrong.items():
+        (tmp_path / "results.json").write_text(json.dumps(body))
+        with pytest.raises(SelfmisError, match=what):
+            main(
+                [
+                    str(probed),
+                    "--store",
+                    str(cohort),
+                    "--out",
+                    str(tmp_path / "m"),
+                    "--results",
+                    str(tmp_path / "results.json"),
+                ]
+            )
+    assert not (tmp_path / "m").exists()
+
+
+def test_recordings_of_unknown_origin_need_a_credit(probed: Path, cohort: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(probed, tmp_path / "run"))
+    config = json.loads((run / "config.json").read_text())
+    config["data"]["sources"][0]["simulated"] = False
+    (run / "config.json").write_text(json.dumps(config))
+    arguments = [str(run), "--store", str(cohort), "--out", str(tmp_path / "model")]
+    with pytest.raises(SelfmisError, match="whose recordings cohort are is not known"):
+        main(arguments)
+    with pytest.raises(SelfmisError, match="write it as SOURCE=NAME"):
+        main([*arguments, "--credit", "cohort=me"])
+    assert main([*arguments, "--credit", "cohort=Our cohort; A. Author 2026; CC BY 4.0"]) == 0
+    manifest = load(tmp_path / "model").manifest
+    assert manifest.data[0].licence == "CC BY 4.0"
+    assert manifest.trained_on.startswith("real recordings")
+
+
+def test_a_folder_that_exists_is_not_written_over(model: Path, probed: Path, cohort: Path) -> None:
+    with pytest.raises(SelfmisError, match="exists already"):
+        main([str(probed), "--store", str(cohort), "--out", str(model)])
