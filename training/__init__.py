@@ -1,1 +1,1 @@
-"""Recordings to SelfMIS to model artefact. Not built yet: see docs/architecture.md."""
+"""Recordings to SelfMIS to model folder, on Ray Train. See docs/training.md."""

@@ -1,1 +1,1 @@
-"""Frames to windows to scores to alarms. `windows` cuts samples into windows; the rest is being built."""
+"""Frames to windows to scores to alarms: owned by shard, committed atomically, served by Ray. See docs/architecture.md."""
