@@ -1,1 +1,1 @@
-"""Frames to windows to scores to alarms: owned by shard, committed atomically, served by Ray. See docs/architecture.md."""
+"""Frames to windows to scores to alarms, committed atomically by shard, served by Ray (docs/architecture.md)."""
