@@ -236,7 +236,7 @@ def test_no_interleaving_of_two_owners_loses_doubles_or_mixes_commits(client: Cl
 
 
 @pytest.mark.full
-@settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**64))
 def test_no_interleaving_in_a_long_search(client: Client, seed: int) -> None:
     play(client, moves(seed, 100))
