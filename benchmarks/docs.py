@@ -58,6 +58,9 @@ BENCHES: tuple[Bench, ...] = (
     ),
     Bench("encoder", (), "The encoders: size and speed on one core."),
     Bench("windows", (), "Cutting windows out of frames, one core."),
+    Bench("engine", (), "The model by runtime and precision, one core: which runtime serves was chosen by this."),
+    Bench("alarms", (), "Alarm rules and state, one core."),
+    Bench("commit", (), "One commit of a shard, by how many patients changed."),
     Bench(
         "ingest",
         (),

@@ -1,8 +1,7 @@
 """The programs that can run a model's graph, each as a plain function of a batch.
 
-Measured with the small encoder, whole graph, batch 64, one core with AVX-512-BF16 (`selfmis bench engine`):
-OpenVINO is about 1.4 times as fast as ONNX Runtime in fp32, and about 2.2 times in bf16. So it is the default on
-CPUs; ONNX Runtime is there where OpenVINO does not run, torch for GPUs.
+OpenVINO is the default on CPUs, because `selfmis bench engine` shows it to be the fastest there; ONNX Runtime is
+there where OpenVINO does not run, torch for GPUs.
 """
 
 from collections.abc import Callable
