@@ -30,7 +30,7 @@ def untrained(folder: Path, *, encoder: str = "small", lead: str = "I") -> Model
     with torch.no_grad():
         for layer in head.modules():
             if isinstance(layer, torch.nn.Linear):
-                layer.bias -= 4.0
+                layer.bias.sub_(4.0)
     facts = Facts.stated(
         name=f"untrained-{encoder}",
         version="1",
