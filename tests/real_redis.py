@@ -4,6 +4,7 @@ import contextlib
 import os
 import select
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from shared.embedded import find_executable
+from shared.embedded import EmbeddedServer, embedded, find_executable
 from shared.redis_local import free_port, local_client, taken_by
 
 StartRedis = Callable[..., int]
@@ -192,3 +193,36 @@ def _port_with_bus() -> int:
         if taken_by(port) is None and taken_by(port + 10000) is None:
             return port
     raise AssertionError("no free pair of ports")
+
+
+class OwnRedis:
+    """A Redis of one test alone, which the test may kill and start again on the same port."""
+
+    def __init__(self, folder: Path, maxmemory_mb: int = 256) -> None:
+        self._stack = contextlib.ExitStack()
+        self._folder = folder
+        self._maxmemory_mb = maxmemory_mb
+        self.server = self._start(0)
+
+    def _start(self, port: int) -> EmbeddedServer:
+        return self._stack.enter_context(embedded(self._folder, port=port, maxmemory_mb=self._maxmemory_mb))
+
+    def kill(self) -> None:
+        os.kill(self.server.pid, signal.SIGKILL)
+        until(lambda: not self.server.alive(), "the killed Redis is gone")
+
+    def start_again(self) -> None:
+        self.server = self._start(self.server.port)
+
+    def forget_everything(self) -> None:
+        (self._folder / "appendonly.aof").unlink()
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
+    redis = OwnRedis(tmp_path)
+    yield redis
+    redis.close()

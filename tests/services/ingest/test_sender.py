@@ -1,12 +1,9 @@
 """The sender against a real Redis: nothing is lost while it is away, killed, full or forgetful."""
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,11 +13,11 @@ from services.ingest.outbox import Dropped
 from services.ingest.parcel import Parcel
 from services.ingest.sender import Sender, SenderClosed
 from shared.connection import Client, RedisUnavailable, connect, server_info
-from shared.embedded import EmbeddedServer, embedded
 from shared.frames import Frames, decode, headers
 from shared.position import ShardPosition
 from shared.settings import Settings, load
 from shared.shards import BATCH_FIELD, position_key, stream_key
+from tests.real_redis import OwnRedis
 
 SHARDS = 4
 
@@ -61,39 +58,6 @@ def until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.01)
 
 
-class Restartable:
-    """A Redis of one test alone, which the test may kill and start again on the same port."""
-
-    def __init__(self, folder: Path, maxmemory_mb: int = 256) -> None:
-        self._stack = ExitStack()
-        self._folder = folder
-        self._maxmemory_mb = maxmemory_mb
-        self.server = self._start(0)
-
-    def _start(self, port: int) -> EmbeddedServer:
-        return self._stack.enter_context(embedded(self._folder, port=port, maxmemory_mb=self._maxmemory_mb))
-
-    def kill(self) -> None:
-        os.kill(self.server.pid, signal.SIGKILL)
-        until(lambda: not self.server.alive(), "the killed Redis is gone")
-
-    def start_again(self) -> None:
-        self.server = self._start(self.server.port)
-
-    def forget_everything(self) -> None:
-        (self._folder / "appendonly.aof").unlink()
-
-    def close(self) -> None:
-        self._stack.close()
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[Restartable]:
-    redis = Restartable(tmp_path)
-    yield redis
-    redis.close()
-
-
 @pytest.fixture
 def senders() -> Iterator[Callable[..., Sender]]:
     with ExitStack() as stack:
@@ -124,7 +88,7 @@ def test_frames_arrive_in_their_shards_as_they_were_offered(
 
 
 def test_what_waits_for_a_shard_travels_in_one_entry_within_the_limit(
-    own_redis: Restartable, senders: Senders
+    own_redis: OwnRedis, senders: Senders
 ) -> None:
     sender = senders(own_redis.server.url, "stream.max_entry_bytes=8192")
     own_redis.kill()
@@ -148,7 +112,7 @@ def test_a_start_without_redis_is_refused_in_one_line() -> None:
         sender.start()
 
 
-def test_a_killed_and_restarted_redis_has_every_frame_in_the_end(own_redis: Restartable, senders: Senders) -> None:
+def test_a_killed_and_restarted_redis_has_every_frame_in_the_end(own_redis: OwnRedis, senders: Senders) -> None:
     sender = senders(own_redis.server.url)
     for i in range(300):
         sender.offer(parcel(i), 0.0)
@@ -165,9 +129,7 @@ def test_a_killed_and_restarted_redis_has_every_frame_in_the_end(own_redis: Rest
     assert len(seen.newest()) == 20
 
 
-def test_frames_that_redis_forgot_after_confirming_are_sent_again(
-    own_redis: Restartable, senders: Senders
-) -> None:
+def test_frames_that_redis_forgot_after_confirming_are_sent_again(own_redis: OwnRedis, senders: Senders) -> None:
     sender = senders(own_redis.server.url, "ingest.keep_s=60")
     for i in range(10):
         sender.offer(parcel(i), 0.0).result(10)
@@ -183,7 +145,7 @@ def test_frames_that_redis_forgot_after_confirming_are_sent_again(
     assert sender.tally.frames_confirmed == 220
 
 
-def test_a_ticket_waits_for_redis(own_redis: Restartable, senders: Senders) -> None:
+def test_a_ticket_waits_for_redis(own_redis: OwnRedis, senders: Senders) -> None:
     sender = senders(own_redis.server.url)
     own_redis.kill()
     ticket = sender.offer(parcel(0), 0.0)
@@ -193,7 +155,7 @@ def test_a_ticket_waits_for_redis(own_redis: Restartable, senders: Senders) -> N
     assert ticket.result(30) is None
 
 
-def test_a_full_buffer_makes_the_source_wait_and_loses_nothing(own_redis: Restartable, senders: Senders) -> None:
+def test_a_full_buffer_makes_the_source_wait_and_loses_nothing(own_redis: OwnRedis, senders: Senders) -> None:
     sender = senders(own_redis.server.url, "ingest.buffer_mb=1")
     own_redis.kill()
     offered: list[int] = []
@@ -216,9 +178,7 @@ def test_a_full_buffer_makes_the_source_wait_and_loses_nothing(own_redis: Restar
     assert sender.tally.frames_dropped == 0
 
 
-def test_a_full_buffer_drops_the_oldest_and_counts_them_if_told_to(
-    own_redis: Restartable, senders: Senders
-) -> None:
+def test_a_full_buffer_drops_the_oldest_and_counts_them_if_told_to(own_redis: OwnRedis, senders: Senders) -> None:
     sender = senders(own_redis.server.url, "ingest.buffer_mb=1", "ingest.when_full=drop_oldest")
     own_redis.kill()
     tickets = [sender.offer(parcel(i), 0.0) for i in range(600)]
@@ -231,21 +191,17 @@ def test_a_full_buffer_drops_the_oldest_and_counts_them_if_told_to(
     assert sender.tally.frames_dropped + sender.tally.frames_confirmed == 600 * 20
 
 
-def test_a_full_redis_holds_frames_back_until_there_is_room(tmp_path: Path, senders: Senders) -> None:
-    redis = Restartable(tmp_path, maxmemory_mb=64)
-    try:
-        with connect(redis.server.url) as client:
-            client.setrange("ballast", 8 << 20, b"x")  # made by the server: no large query is in memory
-            client.config_set("maxmemory", server_info(client).used_memory + (1 << 19))
-            sender = senders(redis.server.url, "ingest.max_memory=0.99")
-            for i in range(300):
-                sender.offer(parcel(i), 0.0)
-            until(lambda: sender.tally.held == "memory", "held for memory")
-            client.delete("ballast")
-            assert sender.flush(30)
-            assert coverage(client).holes() == {}
-    finally:
-        redis.close()
+def test_a_full_redis_holds_frames_back_until_there_is_room(own_redis: OwnRedis, senders: Senders) -> None:
+    with connect(own_redis.server.url) as client:
+        client.setrange("ballast", 8 << 20, b"x")  # made by the server: no large query is in memory
+        client.config_set("maxmemory", server_info(client).used_memory + (1 << 19))
+        sender = senders(own_redis.server.url, "ingest.max_memory=0.99")
+        for i in range(300):
+            sender.offer(parcel(i), 0.0)
+        until(lambda: sender.tally.held == "memory", "held for memory")
+        client.delete("ballast")
+        assert sender.flush(30)
+        assert coverage(client).holes() == {}
 
 
 def test_a_full_redis_is_trimmed_although_it_takes_no_writes(redis_url: str, client: Client) -> None:
@@ -373,7 +329,7 @@ def test_a_closed_sender_takes_nothing_more(redis_url: str) -> None:
         sender.offer(parcel(0), 0.0)
 
 
-def test_an_offer_that_may_not_wait_is_taken_whole_or_not_at_all(own_redis: Restartable, senders: Senders) -> None:
+def test_an_offer_that_may_not_wait_is_taken_whole_or_not_at_all(own_redis: OwnRedis, senders: Senders) -> None:
     sender = senders(own_redis.server.url, "ingest.buffer_mb=1", "ingest.when_full=drop_oldest")
     own_redis.kill()
     tickets = [sender.try_offer([parcel(2 * i), parcel(2 * i + 1)], 0.0) for i in range(300)]
@@ -388,7 +344,7 @@ def test_an_offer_that_may_not_wait_is_taken_whole_or_not_at_all(own_redis: Rest
         assert coverage(client).frames - coverage(client).repeated() == taken
 
 
-def test_a_sender_says_why_frames_would_not_leave(own_redis: Restartable, senders: Senders) -> None:
+def test_a_sender_says_why_frames_would_not_leave(own_redis: OwnRedis, senders: Senders) -> None:
     sender = senders(own_redis.server.url)
     assert sender.obstacle is None
     own_redis.kill()
@@ -401,7 +357,7 @@ def test_a_sender_says_why_frames_would_not_leave(own_redis: Restartable, sender
         sender.try_offer([parcel(0)], 0.0)
 
 
-def test_closing_frees_a_source_that_waits_for_room(own_redis: Restartable, senders: Senders) -> None:
+def test_closing_frees_a_source_that_waits_for_room(own_redis: OwnRedis, senders: Senders) -> None:
     sender = senders(own_redis.server.url, "ingest.buffer_mb=1")
     own_redis.kill()
     ended = threading.Event()

@@ -22,10 +22,11 @@ from services.ingest.scenario import Scenario, parse
 from services.ingest.streaming import Plan, Summary, stream
 from services.ingest.ward import ward_of
 from shared.artefact import Model
-from shared.connection import Client
+from shared.connection import Client, connect
 from shared.frames import Frames, encode, headers
 from shared.settings import EngineSettings, Settings, load
 from shared.shards import BATCH_FIELD, alerts_key, counters_key, dead_letters_key, stream_key
+from tests.real_redis import OwnRedis
 
 ROOT = Path(__file__).resolve().parents[4]
 SHARDS = 8
@@ -243,6 +244,23 @@ def test_a_step_that_breaks_off_before_its_commit_is_done_again(
         thread.join(30)
     assert len(breaks) > 10
     assert differences(client, engine) == 0
+
+
+def test_redis_killed_in_mid_stream_loses_and_doubles_nothing(own_redis: OwnRedis, engine: Engine) -> None:
+    sender = threading.Thread(target=ingest, args=(own_redis.server.url,), kwargs={"duration_s": 240})
+    with pulling(own_redis.server.url, engine, replicas=2):
+        sender.start()
+        for goal in (60, 160):
+            with connect(own_redis.server.url) as client:
+                until(lambda client=client, goal=goal: reading.counters(client, SHARDS)["windows|scored"] > goal)
+            own_redis.kill()
+            time.sleep(0.3)
+            own_redis.start_again()
+        sender.join(60)
+        with connect(own_redis.server.url) as client:
+            caught_up(client)
+            assert reading.counters(client, SHARDS)["windows|scored"] > 300
+            assert differences(client, engine) == 0
 
 
 def test_unusable_entries_become_dead_letters_and_disturb_nobody(
