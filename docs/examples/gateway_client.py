@@ -36,14 +36,6 @@ def send(frame):
 session, first = secrets.randbits(63), 0
 while lines := [line for _, line in zip(range(RATE_HZ), sys.stdin, strict=False)]:  # one second each
     samples = [float(line) for line in lines]
-    send(
-        {
-            "patient": sys.argv[1],
-            "session": session,
-            "first": first,
-            "rate_hz": RATE_HZ,
-            "lead": "I",
-            "mv": samples,
-        }
-    )
+    frame = {"patient": sys.argv[1], "session": session, "first": first}
+    send(frame | {"rate_hz": RATE_HZ, "lead": "I", "mv": samples})
     first += len(samples)
