@@ -1,5 +1,6 @@
-"""What the tests of probing, evaluating and exporting share: a small store, and a tiny run on it."""
+"""What the tests of training share: one real Ray cluster, a small store, and a tiny run on it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +12,23 @@ from shared.encoder.families.net1d import FAMILY, Net1DConfig
 from shared.frames import LEADS
 from shared.labels import MI_CODES
 from training import runs
+from training.cluster import prepare_environment
 from training.probe.command import main as probe
 from training.store import Segment, Source, bits_of, finish, write_part
 
 TINY = Net1DConfig(stem_width=8, stem_kernel=9, widths=(8, 16), depths=(1, 1), kernel=5, group_width=4)
 FOLDS = 10
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """One local Ray cluster of two CPUs for all tests of a run; takes some seconds once."""
+    prepare_environment()
+    import ray
+
+    ray.init(address="local", num_cpus=2, object_store_memory=128 << 20, include_dashboard=False)
+    yield
+    ray.shutdown()
 
 
 def tiny_encoder(folder: Path, *, leads: tuple[str, ...] = ("I",), seed: int = 3) -> Path:
