@@ -1,0 +1,203 @@
+"""`ray job submit` to a cluster with a job server: the code travels, the job trains, its exit code comes back."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from training import runs
+
+ROOT = Path(__file__).resolve().parents[3]
+RAY = Path(sys.executable).with_name("ray")
+PORTS = range(20_000, 32_000)  # Ray's workers take 10002–19999, the kernel hands out those from 32768 on
+# The virtual environment is active, because a job's `python` is its node's; nothing of ours is set, because a job
+# finds its code in what was sent.
+ENVIRON = {
+    name: value for name, value in os.environ.items() if not name.startswith(("SELFMIS_", "RAY_", "PYTHON"))
+}
+ENVIRON |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
+ENVIRON["PATH"] = f"{RAY.parent}{os.pathsep}{os.environ['PATH']}"
+MOST_BYTES = 20 << 20
+REVISION = "v1.2-3-gabc"
+
+
+@dataclass(frozen=True)
+class Head:
+    """A cluster of one node, and the folder in which it keeps everything."""
+
+    url: str
+    folder: Path
+
+    def submit(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        """The documented command, waiting for the job's end."""
+        how = ["--address", self.url, "--working-dir", ".", "--runtime-env", "deploy/ray/training.yaml"]
+        return subprocess.run(
+            [str(RAY), "job", "submit", *how, "--", *command],
+            cwd=ROOT,
+            env=ENVIRON,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=240,
+            check=False,
+        )
+
+    def sent(self) -> dict[str, int]:
+        """The files of the one working directory that jobs brought along, by path, with their sizes."""
+        folders = self.folder.glob("session_latest/runtime_resources/working_dir_files/_ray_pkg_*")
+        (folder,) = (path for path in folders if path.is_dir())
+        return {str(p.relative_to(folder)): p.stat().st_size for p in folder.rglob("*") if p.is_file()}
+
+
+def free_ports(count: int) -> list[str]:
+    """Ports that nobody listens on now, from a range in which nobody else looks."""
+    found: list[str] = []
+    with ExitStack() as held:
+        for port in range(PORTS.start + os.getpid() % 10_000, PORTS.stop):
+            probe = held.enter_context(socket.socket())
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found.append(str(port))
+            if len(found) == count:
+                return found
+    raise AssertionError("no free ports")
+
+
+def of_cluster(folder: Path) -> list[psutil.Process]:
+    """The processes whose command line names the cluster's folder: all of Ray's but its workers."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if any(str(folder) in word for word in process.cmdline()):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    return found
+
+
+def stop(process: "subprocess.Popen[bytes]", folder: Path) -> None:
+    """End this cluster and no other."""
+    started = psutil.Process(process.pid)
+    mine = {started, *(started.children(recursive=True) if process.poll() is None else ()), *of_cluster(folder)}
+    for one in mine:
+        with suppress(psutil.NoSuchProcess):
+            one.terminate()
+    _, alive = psutil.wait_procs(mine, timeout=3)
+    for one in alive:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    psutil.wait_procs(alive, timeout=10)
+    process.wait(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def head() -> Iterator[Head]:
+    """`ray start --head` with its job server, on ports of its own; gone with the tests."""
+    names = ("port", "dashboard-port", "dashboard-agent-listen-port", "ray-client-server-port")
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    url = f"http://127.0.0.1:{ports['dashboard-port']}"
+    # Ray's sockets lie in its folder, and their paths may have 107 bytes: pytest's own folders are too deep.
+    with tempfile.TemporaryDirectory(prefix="sm-job-", ignore_cleanup_errors=True) as name:
+        command = [str(RAY), "start", "--head", "--block", "--include-dashboard=true", "--num-cpus=2"]
+        command += ["--node-ip-address=127.0.0.1", f"--object-store-memory={100 << 20}", f"--temp-dir={name}"]
+        command += [f"--{option}={port}" for option, port in ports.items()]
+        with (Path(name) / "start.log").open("wb") as log:
+            process = subprocess.Popen(command, cwd=name, env=ENVIRON, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            await_jobs(process, url, Path(name))
+            yield Head(url, Path(name))
+        finally:
+            stop(process, Path(name))
+
+
+def await_jobs(process: "subprocess.Popen[bytes]", url: str, folder: Path) -> None:
+    """Until the job server has told that it has no jobs yet."""
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            answer = httpx.get(f"{url}/api/jobs/", timeout=5)
+        except httpx.HTTPError:
+            log = (folder / "start.log").read_text(errors="replace")
+            assert process.poll() is None, log
+            assert time.monotonic() < deadline, log
+            time.sleep(0.2)
+        else:
+            assert answer.json() == []
+            return
+
+
+@pytest.fixture(scope="module")
+def trained(
+    head: Head, store: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple["subprocess.CompletedProcess[str]", Path]:
+    """A small training job that was submitted and waited for, and its run folder."""
+    out = tmp_path_factory.mktemp("submitted") / "run"
+    return head.submit(*pretrain(store, out)), out
+
+
+def pretrain(store: Path, out: Path, *more: str) -> list[str]:
+    """The command of a small training job."""
+    what = ["--store", str(store), "--out", str(out), "--method", "supervised", "--batch", "32", "--epochs", "1"]
+    return ["env", f"SELFMIS_REVISION={REVISION}", "python", "-m", "training.pretrain", *what, *more]
+
+
+def test_a_submitted_job_trains_on_the_cluster(
+    trained: tuple["subprocess.CompletedProcess[str]", Path],
+) -> None:
+    done, out = trained
+    assert done.returncode == 0, done.stdout
+    assert "succeeded" in done.stdout
+    assert runs.is_done(out)
+    assert [(epoch["epoch"], epoch["workers"]) for epoch in runs.read_history(out)] == [(1, 1)]
+    assert runs.load_encoder(out).record.method == "supervised"
+    assert list((out / "checkpoints").glob("checkpoint_*"))  # Ray Train's: it did not run in one plain process
+
+
+def test_a_submitted_job_knows_the_revision_it_was_told(
+    trained: tuple["subprocess.CompletedProcess[str]", Path],
+) -> None:
+    config = runs.read_config(trained[1])
+    assert config is not None
+    assert config["revision"] == REVISION
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_job_brings_the_code_along_and_little_else(head: Head) -> None:
+    sent = head.sent()
+    ours = {str(path.relative_to(ROOT)) for path in (ROOT / "training").rglob("*.py")}
+    assert ours <= sent.keys()
+    assert not {"tests", "var", "docs", ".venv", ".git"} & {path.split("/")[0] for path in sent}
+    assert sum(sent.values()) < MOST_BYTES
+
+
+def test_a_submitted_job_that_is_refused_says_why_and_fails(head: Head, store: Path, tmp_path: Path) -> None:
+    done = head.submit(*pretrain(store, tmp_path / "run", "--folds", "10"))
+    assert done.returncode == 1
+    assert "nothing to train on: no record is in folds 10" in done.stdout
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.full
+def test_recordings_become_an_encoder_by_two_jobs_of_two_workers(head: Head, tmp_path: Path) -> None:
+    from services.ingest.simulate import main as simulate
+
+    data, store, out = (tmp_path / name for name in ("data", "store", "run"))
+    assert simulate(["--layout", "ptbxl", "--records", "60", "--out", str(data)]) == 0
+    done = head.submit("python", "-m", "training.prepare", str(data), "--out", str(store), "--workers", "2")
+    assert done.returncode == 0, done.stdout
+    done = head.submit(*pretrain(store, out, "--workers", "2"))
+    assert done.returncode == 0, done.stdout
+    assert [epoch["workers"] for epoch in runs.read_history(out)] == [2]
+    assert runs.load_encoder(out).record.method == "supervised"
