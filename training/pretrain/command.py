@@ -15,9 +15,10 @@ from shared.encoder import names
 from shared.frames import LEADS
 from training import runs
 from training.cluster import cluster
+from training.folds import parse_folds
 from training.methods import methods
 from training.pretrain.dataset import Dataset, open_dataset
-from training.pretrain.embeddings import FOLDER, Embeddings, ensure, file_for
+from training.pretrain.embeddings import of_teacher
 from training.pretrain.finished import write_results
 from training.pretrain.loop import build_trained, train
 from training.pretrain.plan import Place, Plan, PlanError
@@ -49,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"{out} is complete; remove it to train again")
         return DONE
     runs.write_config(out, {**described, "place": place.to_json(), "revision": revision(), "versions": versions()})
-    state = _state(plan, place, out, data, teacher)
+    state = _state(plan, place, out, data)
     summary = write_results(out, plan, data, teacher, state)
     print(f"{out}: {summary}")
     return DONE
@@ -127,17 +128,8 @@ def parsed(argv: Sequence[str]) -> tuple[Plan, Place, Path]:
 
 
 def folds(text: str) -> tuple[int, ...]:
-    """``1-8``, ``1,2,9`` or ``none`` as numbers, ascending."""
-    if text == "none":
-        return ()
-    found: set[int] = set()
-    for piece in text.split(","):
-        first, dash, last = piece.partition("-")
-        try:
-            found |= set(range(int(first), int(last if dash else first) + 1))
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"write folds as 1-8, 1,2,9 or none, not {text!r:.60}") from None
-    return tuple(sorted(found))
+    """Folds as typed, or ``none``."""
+    return () if text == "none" else parse_folds(text)
 
 
 def workers(text: str) -> tuple[int, int]:
@@ -173,12 +165,12 @@ def _begun(out: Path, described: dict[str, Any]) -> bool:
     return True
 
 
-def _state(plan: Plan, place: Place, out: Path, data: Dataset, teacher: runs.TrainedEncoder | None) -> bytes:
+def _state(plan: Plan, place: Place, out: Path, data: Dataset) -> bytes:
     show = _shown_and_kept(out)
     if not plan.recipe().needs.training:
         return pack(build_trained(plan, data.outputs, None), None, Position(), {})
     if place.plain:
-        return _plain(plan, place, out, data, teacher, show)
+        return _plain(plan, place, out, data, show)
     # Imported late: Ray takes a second, and refusals should not.
     from training.pretrain.on_ray import fit  # noqa: PLC0415
 
@@ -196,7 +188,6 @@ def _plain(
     place: Place,
     out: Path,
     data: Dataset,
-    teacher: runs.TrainedEncoder | None,
     show: Callable[[Progress], None],
 ) -> bytes:
     if place.device == "cuda" and not torch.cuda.is_available():
@@ -206,17 +197,7 @@ def _plain(
     folder.mkdir(exist_ok=True)
     world = World(torch.device("cuda" if cuda else "cpu"), folder=folder, show=show)
     with _threads(place.threads):
-        return train(plan, data, world, teacher=teacher_embeddings(plan, place, data, teacher, world))
-
-
-def teacher_embeddings(
-    plan: Plan, place: Place, data: Dataset, teacher: runs.TrainedEncoder | None, world: World
-) -> Embeddings | None:
-    """The cached embeddings of the plan's teacher, if it has one."""
-    if teacher is None or plan.teacher is None:
-        return None
-    folder = place.cache or plan.teacher / FOLDER
-    return ensure(file_for(folder, teacher, data.store), teacher, data.store, world)
+        return train(plan, data, world, teacher=of_teacher(plan, place.cache, data, world))
 
 
 def _shown_and_kept(out: Path) -> Callable[[Progress], None]:

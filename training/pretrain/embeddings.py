@@ -14,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from shared.frames import LEADS
 from shared.signal import PREPROCESSING_VERSION
 from training.methods import Teacher
-from training.pretrain.dataset import read_windows, store_fingerprint
+from training.pretrain.dataset import Dataset, read_windows, store_fingerprint
 from training.pretrain.order import share_of
+from training.pretrain.plan import Plan
 from training.pretrain.world import World
-from training.runs import RunError, TrainedEncoder
+from training.runs import RunError, TrainedEncoder, load_encoder
 from training.store import Store
 
 FOLDER = "embeddings"
@@ -53,6 +55,17 @@ class Embeddings:
             count = total
         std = np.sqrt(squares / max(1, count))
         return Teacher(mean.astype(np.float32), std.astype(np.float32))
+
+
+def of_teacher(plan: Plan, cache: Path | None, data: Dataset, world: World) -> Embeddings | None:
+    """Those of the plan's teacher, if it has one; kept in ``cache``, or else in the teacher's run folder.
+
+    Every worker calls it. Costs the teacher once over the store, and later only the reading of its weights.
+    """
+    if plan.teacher is None:
+        return None
+    teacher = load_encoder(plan.teacher, leads=LEADS)
+    return ensure(file_for(cache or plan.teacher / FOLDER, teacher, data.store), teacher, data.store, world)
 
 
 def file_for(folder: Path, teacher: TrainedEncoder, store: Store) -> Path:

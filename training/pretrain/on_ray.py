@@ -23,13 +23,13 @@ from ray.train.v2.torch.torch_trainer import TorchTrainer
 
 from shared.errors import SelfmisError
 from training.pretrain.dataset import open_dataset
-from training.pretrain.embeddings import ensure, file_for
+from training.pretrain.embeddings import of_teacher
 from training.pretrain.loop import train
 from training.pretrain.plan import Place, Plan, PlanError
 from training.pretrain.progress import Progress
 from training.pretrain.state import FILE
 from training.pretrain.world import Group, Record
-from training.runs import RunError, load_encoder
+from training.runs import RunError
 
 _KEPT = 2  # checkpoints in storage; the one before the last is there while the last is being written
 _POLL_S = 0.5
@@ -137,12 +137,7 @@ def _work(config: dict[str, Any]) -> None:
     torch.set_num_threads(errand.threads)
     world = RayWorld(ray.train.torch.get_device(), errand.board)
     data = open_dataset(errand.plan)
-    embeddings = None
-    if errand.plan.teacher is not None:
-        teacher = load_encoder(errand.plan.teacher)
-        folder = errand.cache or errand.plan.teacher / "embeddings"
-        embeddings = ensure(file_for(folder, teacher, data.store), teacher, data.store, world)
-    train(errand.plan, data, world, teacher=embeddings)
+    train(errand.plan, data, world, teacher=of_teacher(errand.plan, errand.cache, data, world))
 
 
 def _resources() -> dict[str, float]:

@@ -94,7 +94,7 @@ def test_a_folder_of_something_else_is_not_used(pretrain: Run, tmp_path: Path) -
     [
         (["--folds", "10"], r"nothing to train on: no record is in folds 10; it has 1, 2, 3"),
         (["--source", "ptbxl"], "has no source 'ptbxl'"),
-        (["--folds", "1-x"], "write folds as 1-8"),
+        (["--folds", "1-x"], "write them as 9, 9,10 or 1-8"),
         (["--workers", "2"], "a plain run has one worker"),
         (["--teacher", "nowhere"], "has no use for a teacher"),
         (["--with", "align=1"], "no option 'align'; it has none"),

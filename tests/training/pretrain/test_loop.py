@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from training.pretrain.dataset import open_dataset
-from training.pretrain.embeddings import Embeddings, ensure, file_for
+from training.pretrain.embeddings import Embeddings, of_teacher
 from training.pretrain.loop import build_trained, train
 from training.pretrain.plan import Plan, PlanError
 from training.pretrain.state import State, unpack
 from training.pretrain.world import Record, World
-from training.runs import RunError, load_encoder
+from training.runs import RunError
 
 CPU = torch.device("cpu")
 
@@ -36,10 +36,7 @@ class Mortal(World):
 
 
 def embeddings_of(plan: Plan, cache: Path) -> Embeddings | None:
-    if plan.teacher is None:
-        return None
-    data, teacher = open_dataset(plan), load_encoder(plan.teacher)
-    return ensure(file_for(cache, teacher, data.store), teacher, data.store, World(CPU))
+    return of_teacher(plan, cache, open_dataset(plan), World(CPU))
 
 
 def run(plan: Plan, world: World, cache: Path) -> State:
