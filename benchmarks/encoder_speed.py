@@ -16,6 +16,7 @@ from shared.errors import SelfmisError
 from shared.labels import SCORE_NAMES
 from shared.network import Classifier
 from shared.signal import WINDOW_SAMPLES
+from training.threads import torch_threads
 
 
 def measure_all(chosen: list[str] | None, *, batch: int, threads: int, repeats: int) -> Figures:
@@ -24,14 +25,10 @@ def measure_all(chosen: list[str] | None, *, batch: int, threads: int, repeats: 
         if name not in names():
             raise SelfmisError(f"bench encoder: no encoder {name!r}; there are {', '.join(names())}")
     figures: dict[str, object] = {}
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with torch_threads(threads):
         for name in chosen or names():
             measured = measure(name, batch=batch, threads=threads, repeats=repeats)
             figures |= {f"{name}_{figure}": value for figure, value in measured.items()}
-    finally:
-        torch.set_num_threads(before)
     return figures
 
 

@@ -24,6 +24,7 @@ from shared.frames import LEADS
 from training.pretrain.embeddings import embed
 from training.runs import load_encoder, read_history
 from training.store import SAMPLES, Segment, Source, Store, bits_of, finish, write_part
+from training.threads import torch_threads
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -133,15 +134,12 @@ def embedding_rate(teacher: Path, store: Path, rows: int = 256, repeats: int = 3
     """Records/s of the teacher's forward pass, reading and pre-processing of its leads included."""
     opened, trained = Store(store), load_encoder(teacher)
     some = np.arange(min(rows, len(opened)))
-    before, best = torch.get_num_threads(), 0.0
-    torch.set_num_threads(1)
-    try:
+    best = 0.0
+    with torch_threads(1):
         for _ in range(repeats):
             start = time.perf_counter()
             embed(trained.encoder, opened, some, trained.record.leads, torch.device("cpu"))
             best = max(best, len(some) / (time.perf_counter() - start))
-    finally:
-        torch.set_num_threads(before)
     return best
 
 

@@ -1,7 +1,6 @@
 """`selfmis pretrain`: train an encoder, on this machine or on a Ray cluster."""
 
 import argparse
-import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ from training.pretrain.progress import Lines, Progress
 from training.pretrain.state import Position, pack
 from training.pretrain.world import World
 from training.revision import revision, versions
+from training.threads import torch_threads
 
 
 def main(argv: Sequence[str]) -> int:
@@ -196,7 +196,7 @@ def _plain(
     folder = out / "checkpoints"
     folder.mkdir(exist_ok=True)
     world = World(torch.device("cuda" if cuda else "cpu"), folder=folder, show=show)
-    with _threads(place.threads):
+    with torch_threads(place.threads):
         return train(plan, data, world, teacher=of_teacher(plan, place.cache, data, world))
 
 
@@ -212,17 +212,6 @@ def _shown_and_kept(out: Path) -> Callable[[Progress], None]:
             runs.write_history(out, [*before, record])
 
     return shown
-
-
-class _threads(contextlib.AbstractContextManager[None]):  # noqa: N801 - reads like a function
-    def __init__(self, count: int) -> None:
-        self._count, self._before = count, torch.get_num_threads()
-
-    def __enter__(self) -> None:
-        torch.set_num_threads(self._count)
-
-    def __exit__(self, *_: object) -> None:
-        torch.set_num_threads(self._before)
 
 
 if __name__ == "__main__":
