@@ -25,7 +25,7 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
-from deploy.app import Arguments, build
+from deploy.app import MONITOR, Arguments, bind
 from shared.errors import SelfmisError
 from shared.redis_local import process_exists
 
@@ -85,7 +85,7 @@ def local_serve(
     """
     with local_ray(cpus=replicas + 1, host=host, port=port, environ=environ):
         try:
-            yield _run(arguments, replicas)
+            yield launch(arguments, replicas)
         finally:
             _release()
 
@@ -116,9 +116,14 @@ def _start(folder: str, cpus: int, host: str, port: int) -> None:
         raise LocalError(f"Serve does not start: {complaint(str(error))}") from None
 
 
-def _run(arguments: Arguments, replicas: int) -> DeploymentHandle[Any]:
+def launch(arguments: Arguments, replicas: int) -> DeploymentHandle[Any]:
+    """Deploy the application on the Ray at hand and wait until it runs; gives the Api's handle.
+
+    Raises `LocalError` with which deployment does not start, and why.
+    """
     try:
-        return serve.run(build(arguments, replicas=replicas), name=APPLICATION, route_prefix="/")
+        application = bind(arguments, MONITOR.options(num_replicas=replicas))
+        return serve.run(application, name=APPLICATION, route_prefix="/")
     except (RuntimeError, RayError) as error:
         said = serve.status().applications.get(APPLICATION)
         why = {name: each.message for name, each in said.deployments.items()} if said else {}
