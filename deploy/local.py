@@ -1,9 +1,8 @@
 """Ray and Serve on this machine, started for one purpose and gone with it.
 
 A cluster of our own: on ports that Ray picks, without dashboard, without Ray's usage reports, without a token
-file; found by nobody by accident, because no address is left behind. Ray's processes die with ours, even by
-SIGKILL (the kernel tells raylet and GCS, and they their workers); the folder that a killed one leaves behind
-is removed by the next.
+file; found by nobody by accident, because no address is left behind. Ray's processes end with ours, even by
+SIGKILL (see `deploy.ray_keeper`); the folder that a killed one leaves behind is removed by the next.
 """
 
 import logging
@@ -11,6 +10,8 @@ import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
+from deploy import ray_keeper
 from deploy.app import MONITOR, Arguments, bind
 from shared.errors import SelfmisError
 from shared.redis_local import process_exists
@@ -65,7 +67,12 @@ def local_ray(*, cpus: int, host: str, port: int, environ: Mapping[str, str]) ->
     free(host, port)
     if ray.is_initialized():
         raise LocalError("this process is already connected to a Ray; end that first (ray.shutdown)")
-    with _environment({**ENVIRONMENT, **environ}), _quiet(), _folder() as folder:
+    with (
+        _folder() as folder,
+        _environment({**ENVIRONMENT, **environ, ray_keeper.MARK: folder}),
+        _quiet(),
+        _kept(folder),
+    ):
         try:
             _start(folder, cpus, host, port)
             yield
@@ -163,6 +170,17 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
+
+
+@contextmanager
+def _kept(folder: str) -> Iterator[None]:
+    """Until it is left, and when we are killed: what still runs of the Ray in that folder is ended."""
+    command = [sys.executable, "-I", ray_keeper.__file__, folder]
+    # A session of its own: whatever ends ours is what it is there for. It holds no output of ours open.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ):
+        yield
 
 
 @contextmanager

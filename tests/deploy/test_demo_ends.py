@@ -2,16 +2,15 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import psutil
-import pytest
 
 from shared.artefact import Model
 from tests.deploy.house import ROOT, a_free_port, until
@@ -73,7 +72,7 @@ def test_nothing_survives_a_demo_that_is_killed(tmp_path: Path, model: Model) ->
             assert process.poll() is None, process.communicate()[0]
             try:
                 counted = httpx.get(f"http://127.0.0.1:{port}/api/counters", timeout=5)
-                return counted.status_code == 200 and counted.json().get("frames", 1) > 0 and bool(counted.json())
+                return counted.status_code == 200 and bool(counted.json())
             except httpx.HTTPError:
                 return False
 
@@ -86,11 +85,9 @@ def test_nothing_survives_a_demo_that_is_killed(tmp_path: Path, model: Model) ->
         assert left(below) == []
 
 
-@pytest.mark.parametrize("after_s", [4.0])
-def test_ctrl_c_while_it_starts_ends_it_without_a_stack_trace(tmp_path: Path, model: Model, after_s: float) -> None:
+def test_ctrl_c_while_it_starts_ends_it_without_a_stack_trace(tmp_path: Path, model: Model) -> None:
     with demo(tmp_path, model, a_free_port()) as process:
         until(lambda: "raylet" in titles(offspring(process.pid)), "the start of Ray", 60)
-        time.sleep(after_s)
         below = offspring(process.pid)
         os.killpg(process.pid, signal.SIGINT)
         said = process.communicate(timeout=60)[0]
@@ -100,8 +97,6 @@ def test_ctrl_c_while_it_starts_ends_it_without_a_stack_trace(tmp_path: Path, mo
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path, model: Model) -> None:
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
