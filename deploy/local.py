@@ -69,7 +69,7 @@ def local_ray(*, cpus: int, host: str, port: int, environ: Mapping[str, str]) ->
         raise LocalError("this process is already connected to a Ray; end that first (ray.shutdown)")
     with (
         _folder() as folder,
-        _environment({**ENVIRONMENT, **environ, ray_keeper.MARK: folder}),
+        _environment({**ENVIRONMENT, **environ}),
         _quiet(),
         _kept(folder),
     ):
@@ -178,7 +178,11 @@ def _kept(folder: str) -> Iterator[None]:
     command = [sys.executable, "-I", ray_keeper.__file__, folder]
     # A session of its own: whatever ends ours is what it is there for. It holds no output of ours open.
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     ):
         yield
 

@@ -116,9 +116,8 @@ class House:
         """Stream the scenario, anew each time."""
         scenario = parse(SCENARIO, "t")
         faults = scenario.network.faults()
-        plan = Plan(
-            "t", scenario.digest(), ward_of(scenario, Path()).sources, speed, seconds, faults, scenario.seed, new_run=True
-        )  # fmt: skip
+        sources = ward_of(scenario, Path()).sources
+        plan = Plan("t", scenario.digest(), sources, speed, seconds, faults, scenario.seed, new_run=True)
         stream(plan, self._settings(), self.url, stop=threading.Event(), live=False)
 
     def meanwhile(self, seconds: float = 120, *, speed: float = 15) -> threading.Thread:

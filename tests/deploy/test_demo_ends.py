@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+import pytest
 
 from shared.artefact import Model
 from tests.deploy.house import ROOT, a_free_port, until
@@ -19,9 +20,9 @@ GONE_WITHIN_S = 10
 
 
 @contextmanager
-def demo(folder: Path, model: Model, port: int) -> Iterator["subprocess.Popen[str]"]:
+def demo(folder: Path, model: Model, port: int, *more: str) -> Iterator["subprocess.Popen[str]"]:
     """`selfmis demo` in a folder of its own, in a process group as a terminal makes one."""
-    command = [sys.executable, "-m", "deploy.demo", "--model", str(model.folder), "--port", str(port)]
+    command = [sys.executable, "-m", "deploy.demo", "--model", str(model.folder), "--port", str(port), *more]
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         command, cwd=folder, env=environ, text=True, start_new_session=True,
@@ -105,3 +106,15 @@ def test_a_port_in_use_is_one_line(tmp_path: Path, model: Model) -> None:
             assert process.returncode == 2
             assert said.splitlines()[-1].startswith("selfmis: port ")
             assert "Traceback" not in said
+
+
+@pytest.mark.full
+def test_a_demo_that_ends_by_itself_leaves_nothing_and_ray_says_no_word(tmp_path: Path, model: Model) -> None:
+    with demo(tmp_path, model, a_free_port(), "--seconds", "25") as process:
+        until(lambda: "ray::ServeReplica" in titles(offspring(process.pid)), "a replica", 120)
+        below = offspring(process.pid)
+        said = process.communicate(timeout=120)[0]
+        assert process.returncode == 0, said
+        for noise in ("(raylet)", "INFO", "WARNING", "Traceback"):
+            assert noise not in said
+        assert left(below) == []

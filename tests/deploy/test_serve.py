@@ -57,7 +57,7 @@ def test_a_refusal_is_one_line_of_json(house: House, method: str, path: str, sta
 def test_a_killed_replica_is_replaced_and_nothing_is_lost_or_told_twice(house: House) -> None:
     (victim,) = house.deploy()
     ingest = house.meanwhile()
-    until(lambda: house.mi_alerts(), "the first alert")
+    until(house.mi_alerts, "the first alert")
     os.kill(victim, signal.SIGKILL)
     ingest.join()
     house.catch_up()
@@ -69,7 +69,7 @@ def test_a_killed_replica_is_replaced_and_nothing_is_lost_or_told_twice(house: H
 def test_replicas_go_on_while_the_controller_is_killed(house: House) -> None:
     before = house.deploy()
     ingest = house.meanwhile()
-    until(lambda: house.mi_alerts(), "the first alert")
+    until(house.mi_alerts, "the first alert")
     (controller,) = house.processes("ray::ServeController")
     os.kill(controller, signal.SIGKILL)
     ingest.join()
@@ -138,14 +138,6 @@ def test_a_backlog_makes_more_replicas_appear_and_quiet_takes_them_away(house: H
     until(lambda: len(house.replicas()) == 1, "the way back")
 
 
-def test_a_model_that_is_none_is_named_when_the_deployment_fails(house: House) -> None:
-    serve.delete("selfmis")
-    nowhere = str(ROOT / "no-such-model")
-    with pytest.raises(LocalError, match=r"Monitor: model .*no-such-model: no such folder$"):
-        launch(Arguments(model=nowhere, redis_url=house.url), replicas=1)
-    serve.delete("selfmis")
-
-
 def test_replicas_that_are_asked_to_leave_give_their_shards_back_at_once(house: House) -> None:
     house.deploy(2)
     house.ingest()
@@ -153,3 +145,11 @@ def test_replicas_that_are_asked_to_leave_give_their_shards_back_at_once(house: 
     serve.delete("selfmis")
     assert house.owned() == 0
     assert house.differences().total == 0
+
+
+def test_a_model_that_is_none_is_named_when_the_deployment_fails(house: House) -> None:
+    serve.delete("selfmis")  # nothing may be left of the test before
+    nowhere = str(ROOT / "no-such-model")
+    with pytest.raises(LocalError, match=r"Monitor: model .*no-such-model: no such folder$"):
+        launch(Arguments(model=nowhere, redis_url=house.url), replicas=1)
+    serve.delete("selfmis")

@@ -36,6 +36,14 @@ def working(url: str, engine: Engine, client: Client, wait_for: int = 4) -> Work
     return worker
 
 
+def checked_for(worker: Worker, seconds: float) -> None:
+    """Ask, and ask again."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        worker.check()
+        time.sleep(0.02)
+
+
 def test_a_loop_that_works_passes_and_one_that_was_stopped_has_given_all_its_shards_back(
     redis_url: str, client: Client, engine: Engine
 ) -> None:
@@ -43,7 +51,7 @@ def test_a_loop_that_works_passes_and_one_that_was_stopped_has_given_all_its_sha
     worker.check()
     assert worker.stop(within_s=20)
     assert owned(client) == 0  # with half a minute of lease left
-    with pytest.raises(LoopDead, match="ended: it was stopped$"):
+    with pytest.raises(LoopDead, match=r"ended: it was stopped$"):
         worker.check()
 
 
@@ -51,11 +59,8 @@ def test_a_loop_that_died_says_of_what_in_one_line(redis_url: str, client: Clien
     pin(client, 7)
     worker = Worker(PullLoop(redis_url, SETTINGS, "replica", engine))
     worker.start()
-    deadline = time.monotonic() + 20
     with pytest.raises(LoopDead, match=r"the pull loop has ended: .*7") as refusal:
-        while time.monotonic() < deadline:
-            worker.check()
-            time.sleep(0.02)
+        checked_for(worker, 20)
     assert "\n" not in str(refusal.value)
 
 
