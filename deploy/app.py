@@ -39,12 +39,16 @@ class Arguments(BaseModel):
         ]
 
 
-def build(arguments: Arguments, *, replicas: int | None = None) -> Application:
+def build(arguments: Arguments) -> Application:
     """The application for ``serve run deploy.app:build model=…`` and ``serve deploy deploy/serve.yaml``.
 
-    ``replicas`` of the monitor, where no config file says so.
+    Serve calls it with what `args` say and takes builders with exactly one parameter.
     """
+    return bind(arguments, MONITOR)
+
+
+def bind(arguments: Arguments, monitor: Deployment) -> Application:
+    """The application with this deployment of the monitor: `MONITOR`, or one made of it by ``options``."""
     overrides = arguments.overrides()
-    deployment = MONITOR if replicas is None else MONITOR.options(num_replicas=replicas)
-    monitor = deployment.bind(arguments.redis_url, arguments.model, overrides)
-    return API.bind(arguments.redis_url, arguments.model, overrides, monitor)
+    bound = monitor.bind(arguments.redis_url, arguments.model, overrides)
+    return API.bind(arguments.redis_url, arguments.model, overrides, bound)

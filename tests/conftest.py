@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,9 @@ import pytest
 
 from shared.connection import Client, connect
 from shared.embedded import EmbeddedServer, embedded
+
+if TYPE_CHECKING:
+    from shared.artefact import Model
 
 pytest_plugins = ["tests.real_redis"]
 
@@ -111,38 +115,49 @@ def edit() -> Callable[[Path, str, str], Path]:
 
 
 @pytest.fixture(scope="session")
-def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real model folder: the small encoder with seeded weights, exported as training exports.
+def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], "Model"]:
+    """Makes real, tiny model folders by version: the small encoder with seeded weights, exported as training does.
 
-    Untrained, so its scores mean nothing; everything else about it is real. Costs some seconds once.
+    Untrained, so its scores mean nothing; everything else about it is real. All versions score alike.
     """
-    from datetime import UTC, datetime  # torch and the simulator are only for those who ask
-
     from services.ingest.synthetic import case, simulate
-    from shared.artefact import DataSource, Facts
+    from shared.artefact import DataSource, Facts, load
     from shared.artefact.writing import write
     from shared.encoder import HeadConfig, build, new_head
     from shared.labels import SCORE_NAMES
     from shared.network import Classifier
 
-    folder = tmp_path_factory.mktemp("models") / "untrained"
     kinds = ("NORM", "IMI", "AFIB", "AMI", "PVC", "LVH", "STACH", "CLBBB")
-    golden = np.stack([simulate(case(kind, 5, i), 500, 1000) for i, kind in enumerate(kinds)]).astype(np.float32)
+    strips = np.stack([simulate(case(kind, 5, i), 500, 1000) for i, kind in enumerate(kinds)])
     encoder = build("small", seed=1)
     head = new_head(encoder.dim, HeadConfig(kind="linear", outputs=len(SCORE_NAMES)), seed=2)
-    facts = Facts.stated(
-        name="untrained",
-        version="1",
-        lead="I",
-        thresholds=dict.fromkeys(SCORE_NAMES, 0.5),
-        metrics={"bf16": {"auroc_lost": 0.0}},
-        data=(DataSource(name="none", attribution="none", licence="none"),),
-        trained_on="nothing",
-        created=datetime(2026, 1, 1, tzinfo=UTC),
-        revision="test",
-    )
-    write(folder, Classifier(encoder, head).eval(), facts, golden_mv=golden)
-    return folder
+
+    def make(version: str) -> "Model":
+        folder = tmp_path_factory.mktemp("models") / f"untrained-{version}"
+        facts = Facts.stated(
+            name="untrained",
+            version=version,
+            lead="I",
+            thresholds=dict.fromkeys(SCORE_NAMES, 0.5),
+            metrics={"bf16": {"auroc_lost": 0.0}},
+            data=(DataSource(name="none", attribution="none", licence="none"),),
+            trained_on="nothing",
+            created=datetime(2026, 1, 1, tzinfo=UTC),
+            revision="test",
+        )
+        write(folder, Classifier(encoder, head).eval(), facts, golden_mv=strips.astype(np.float32))
+        return load(folder)
+
+    return make
 
 
-StartRedis = Callable[..., int]
+@pytest.fixture(scope="session")
+def model(make_model: Callable[[str], "Model"]) -> "Model":
+    """One of them."""
+    return make_model("1")
+
+
+@pytest.fixture(scope="session")
+def untrained(model: "Model") -> Path:
+    """Its folder."""
+    return model.folder

@@ -23,6 +23,7 @@ from services.inference.monitor.shard import Placed, Shard, ShardRules
 from services.inference.ownership.tenure import Tenures
 from services.inference.windows import Outcome as WindowOutcome
 from shared.connection import connect
+from shared.position import parse_id
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class PullLoop:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self.pulse = Pulse(beat_s=clock())
+        self.pulse = Pulse(beat_s=clock(), model=engine.version)
         self.engine = engine
         self.rules = ShardRules.of(settings)
         self._next: tuple[ShardRules, Engine] | None = None
@@ -144,6 +145,7 @@ class PullLoop:
         if self._next is None:
             return
         (self.rules, self.engine), self._next = self._next, None
+        self.pulse.model = self.engine.version
         for shard in self._shards.values():
             shard.reconfigure(self.rules)
 
@@ -166,7 +168,7 @@ class PullLoop:
     def _step(self) -> None:
         begun = self._clock()
         pulled = [p for p in self._reader.read(BLOCK_MS, self._bite.entries) if p.shard in self._shards]
-        came = self._clock()
+        came, read_at = self._clock(), self._wall()
         self.pulse.stage.read += came - begun
         ahead = {each.shard for each in pulled}  # memory has taken in what is not handed to a commit yet
         try:
@@ -175,7 +177,7 @@ class PullLoop:
             for shard in ahead:
                 self._discard(shard)
         self._bite.took(self._clock() - came, max((len(each.entries) for each in pulled), default=0))
-        self._note(pulled, placed)
+        self._note(pulled, placed, read_at)
 
     def _carry(self, pulled: list[Pulled], came: float, ahead: set[int]) -> list[Placed]:
         """Place, score, judge, commit; takes each shard that was handed to a commit out of ``ahead``."""
@@ -233,8 +235,11 @@ class PullLoop:
         self._shards.pop(shard, None)
         self._reader.forget(shard)
 
-    def _note(self, pulled: list[Pulled], placed: list[Placed]) -> None:
+    def _note(self, pulled: list[Pulled], placed: list[Placed], read_at: float) -> None:
         self.pulse.steps += bool(pulled)
+        # Entries that an owner before us has counted are read again, which says nothing about our speed.
+        waited = [e.id for each in pulled if (e := next((e for e in each.entries if e.counted), None))]
+        self.pulse.lag_s = max(0.0, read_at - min(parse_id(i)[0] for i in waited) / 1000) if waited else 0.0
         windows = sum(len(each.step.cut.windows) for each in placed)
         self.pulse.windows += windows
         if windows:

@@ -56,10 +56,19 @@ class Stage:
     judge: float = 0.0
     commit: float = 0.0
 
+    @property
+    def work(self) -> float:
+        """All but reading, most of which is waiting."""
+        return self.place + self.score + self.judge + self.commit
+
 
 @dataclass(slots=True)
 class Pulse:
-    """One replica. ``beat_s``: its clock when the loop last came round. ``latency``: last sample to commit."""
+    """One replica. ``beat_s``: its clock when the loop last came round. ``latency``: last sample to commit.
+
+    ``lag_s``: how long the oldest entry of the last read had waited in Redis. ``refused``: why the newest
+    configuration is not in force, if so. ``model``: the name and version of the one in use.
+    """
 
     beat_s: float = 0.0
     steps: int = 0
@@ -67,6 +76,9 @@ class Pulse:
     patients: int = 0
     shards: int = 0
     reloads: int = 0
+    lag_s: float = 0.0
+    refused: str | None = None
+    model: str = ""
     stage: Stage = field(default_factory=Stage)
     latency: Histogram = field(default_factory=lambda: Histogram(LATENCY_EDGES_S))
     batch: Histogram = field(default_factory=lambda: Histogram(BATCH_EDGES))
@@ -79,6 +91,9 @@ class Pulse:
             "patients": self.patients,
             "shards": self.shards,
             "reloads": self.reloads,
+            "lag_s": self.lag_s,
+            "refused": self.refused,
+            "model": self.model,
             "stage_s": {name: getattr(self.stage, name) for name in Stage.__slots__},
             "latency_s": self.latency.to_json(),
             "batch": self.batch.to_json(),

@@ -7,33 +7,46 @@ shards back. Correctness does not depend on any of that: leases and commits hold
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
 from ray import serve
 
-from services.inference.engine import open_engine
+from services.inference.engine import Engine, open_engine
 from services.inference.monitor.pull import PullLoop
 from services.inference.monitor.shard import ShardRules
+from services.inference.monitor.worker import Worker
 from shared.artefact import load as load_model
 from shared.errors import SelfmisError
+from shared.settings import Settings
 from shared.settings import load as load_settings
 
 log = logging.getLogger("ray.serve")
 
-# A step takes well under a second; a loop that was silent this long hangs.
-SILENT_S = 30.0
 STOP_S = 20.0
 
 
-class LoopDead(SelfmisError):
-    """The pull loop of this replica has ended or hangs."""
+class ConfigRefused(SelfmisError):
+    """A ``user_config`` that this replica cannot follow."""
+
+
+class Changeable(BaseModel):
+    """``user_config``: what may change while replicas run. What it leaves out is as ``args`` say."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    alarm: dict[str, str | int | float | bool | None] = {}
+    model: str | None = None
 
 
 class Monitor:
-    """One replica. ``overrides``: settings as ``section.key=value``; others come from the process' environment."""
+    """One replica. ``overrides``: settings as ``section.key=value``; others come from the process' environment.
+
+    The loop starts with Serve's first health check, which comes after the first `reconfigure`: so no window is
+    judged by rules that the config replaces.
+    """
 
     def __init__(self, url: str | None, model: str, overrides: Sequence[str]) -> None:
         self._overrides = tuple(overrides)
@@ -41,47 +54,68 @@ class Monitor:
         where = url or settings.redis.url
         if where is None:
             raise SelfmisError("a Monitor needs a Redis: set redis.url (SELFMIS_REDIS_URL)")
-        self._model = model
-        engine = open_engine(load_model(model, expect_lead=settings.window.lead), settings.engine)
+        self._args_model = self._model = model
         replica = serve.get_replica_context().replica_id.unique_id
-        self._loop = PullLoop(where, settings, replica, engine)
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="pull", daemon=True)
-        self._thread.start()
+        loop = PullLoop(where, settings, replica, _engine(model, settings))
+        self._worker = Worker(loop)
+        self._measured = (time.monotonic(), 0.0)
 
     def reconfigure(self, config: Mapping[str, Any]) -> None:
-        """``user_config``: ``alarm`` rules and ``model`` (a folder), in force from the next step on."""
-        extra = [f"alarm.{key}={value}" for key, value in (config.get("alarm") or {}).items()]
-        settings = load_settings(overrides=[*self._overrides, *extra]).settings
-        model, engine = config.get("model") or self._model, None
-        if model != self._model:
-            engine = open_engine(load_model(model, expect_lead=settings.window.lead), settings.engine)
-            self._model = model
-        self._loop.reconfigure(ShardRules.of(settings), engine)
+        """``user_config`` (see `Changeable`), in force from the next step on.
+
+        An impossible one stops a replica that starts. One that runs refuses it, says so, and goes on as before:
+        Serve would replace every replica that raises here, and a slip of the pen would silence the ward.
+        """
+        try:
+            self._adopt(_changeable(config))
+        except SelfmisError as refusal:
+            if not self._worker.started:
+                raise
+            self._worker.loop.pulse.refused = str(refusal)
+            log.error("this user_config is refused, what was in force stays: %s", refusal)
 
     def check_health(self) -> None:
-        """Raises when the loop is dead or hangs; Serve then replaces this replica."""
-        if not self._thread.is_alive():
-            raise LoopDead(f"the pull loop has ended: {self._failure or 'without a word'}")
-        silent = time.monotonic() - self._loop.pulse.beat_s
-        if silent > SILENT_S:
-            raise LoopDead(f"the pull loop was silent for {silent:.0f} s")
+        """Raises when the loop is dead or hangs; Serve then replaces this replica. The first one starts it."""
+        self._worker.start()
+        self._worker.check()
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """For `services.inference.serving.scaling`: how late entries are read, and the loop's busy share since
+        the last call. Serve asks where autoscaling is configured, and only then."""
+        pulse, (since, before) = self._worker.loop.pulse, self._measured
+        self._measured = now, work = time.monotonic(), pulse.stage.work
+        busy = (work - before) / (now - since) if now > since else 0.0
+        return {"lag_s": pulse.lag_s, "busy": min(1.0, busy)}
 
     def pulse(self) -> dict[str, Any]:
         """What this process can say of itself; for the benchmarks."""
-        pulse = self._loop.pulse
+        pulse = self._worker.loop.pulse
         return {"windows": pulse.windows, "steps": pulse.steps, "shards": pulse.shards, "reloads": pulse.reloads}
 
     async def __del__(self) -> None:
         """Asked to leave: finish the step, commit, give the leases back."""
-        loop = getattr(self, "_loop", None)
-        if loop is not None:
-            loop.stop()
-            await asyncio.to_thread(self._thread.join, STOP_S)
+        worker = getattr(self, "_worker", None)  # the constructor may have failed
+        if worker is not None and not await asyncio.to_thread(worker.stop, STOP_S):
+            log.error("the step under way did not end in %.0f s; its leases run out by themselves", STOP_S)
 
-    def _run(self) -> None:
-        try:
-            self._loop.run()
-        except BaseException as error:
-            self._failure = error
-            log.exception("the pull loop ends")
+    def _adopt(self, wanted: Changeable) -> None:
+        extra = [f"alarm.{key}={value}" for key, value in wanted.alarm.items() if value is not None]
+        settings = load_settings(overrides=[*self._overrides, *extra]).settings
+        model = wanted.model or self._args_model
+        engine = None if model == self._model else _engine(model, settings)
+        self._worker.loop.reconfigure(ShardRules.of(settings), engine)
+        self._model = model
+        self._worker.loop.pulse.refused = None
+
+
+def _changeable(config: Mapping[str, Any]) -> Changeable:
+    try:
+        return Changeable.model_validate(dict(config))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"][:2])
+        raise ConfigRefused(f"user_config: {name}: {first['msg']} (it may hold alarm and model)") from None
+
+
+def _engine(model: str, settings: Settings) -> Engine:
+    return open_engine(load_model(model, expect_lead=settings.window.lead), settings.engine)

@@ -1,0 +1,29 @@
+"""One real Ray with Serve for the tests of a module."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.local import local_ray
+from shared.artefact import Model
+from shared.connection import Client
+from shared.embedded import EmbeddedServer
+from tests.deploy.house import ROOT, House, a_free_port
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[int]:
+    """Ray and an empty Serve; the port of its proxy."""
+    port = a_free_port()
+    environ = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with local_ray(cpus=8, host="127.0.0.1", port=port, environ={**os.environ, **environ}):
+        yield port
+
+
+@pytest.fixture
+def house(cluster: int, redis_server: EmbeddedServer, client: Client, model: Model) -> Iterator[House]:
+    """The application over an empty Redis. Not yet deployed, or as the test before left it."""
+    house = House(cluster, redis_server.url, client, model)
+    yield house
+    house.web.close()

@@ -1,0 +1,155 @@
+"""The application on a real Ray with Serve: what is committed is always compared with an offline run."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+from ray import serve
+
+from deploy.app import Arguments
+from deploy.local import LocalError, launch
+from services.inference.monitor.pulse import pulses
+from shared.artefact import Model
+from tests.deploy.house import ALARM, ROOT, SHARDS, House, until
+
+UNREACHABLE = {**ALARM, "low": 0.97, "medium": 0.98, "high": 0.99}
+
+
+def test_every_view_answers_through_the_proxy_with_what_was_committed(house: House) -> None:
+    house.deploy()
+    house.ingest()
+    house.catch_up()
+    assert house.web.get("/healthz").json() == {"ok": True}
+    ready = house.web.get("/readyz").json()
+    assert (ready["ready"], ready["owned"], ready["shards"]) == (True, SHARDS, SHARDS)
+    everybody = house.web.get("/api/patients").json()
+    assert everybody["total"] == 20
+    first = everybody["patients"][0]
+    assert first["any_mi"] == max(p["any_mi"] or 0 for p in everybody["patients"])
+    one = house.web.get(f"/api/patients/{first['patient']}").json()
+    assert one["scores"] == first["scores"]
+    assert {a["kind"] for a in house.web.get("/api/alerts?limit=1000").json()["alerts"]} >= {"mi", "lead_off"}
+    assert house.web.get("/api/counters").json()["windows|scored"] > 100
+    assert house.web.get("/api/model").json()["name"] == "untrained"
+    assert house.differences().total == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/nothing", 404),
+        ("GET", "/api/patients/nobody", 404),
+        ("GET", "/api/patients/" + "x" * 400, 404),
+        ("GET", "/api/alerts?limit=0", 422),
+        ("GET", "/api/patients?offset=many", 422),
+        ("DELETE", "/api/patients", 405),
+    ],
+)
+def test_a_refusal_is_one_line_of_json(house: House, method: str, path: str, status: int) -> None:
+    house.deploy()
+    said = house.web.request(method, path)
+    assert said.status_code == status
+    assert list(said.json()) == ["error"]
+    assert "\n" not in said.json()["error"]
+
+
+def test_a_killed_replica_is_replaced_and_nothing_is_lost_or_told_twice(house: House) -> None:
+    (victim,) = house.deploy()
+    ingest = house.meanwhile()
+    until(house.mi_alerts, "the first alert")
+    os.kill(victim, signal.SIGKILL)
+    ingest.join()
+    house.catch_up()
+    assert victim not in house.replicas()
+    assert house.owned() == SHARDS
+    assert house.differences().total == 0
+
+
+def test_replicas_go_on_while_the_controller_is_killed(house: House) -> None:
+    before = house.deploy()
+    ingest = house.meanwhile()
+    until(house.mi_alerts, "the first alert")
+    (controller,) = house.processes("ray::ServeController")
+    os.kill(controller, signal.SIGKILL)
+    ingest.join()
+    house.catch_up()
+    assert house.differences().total == 0
+    until(lambda: house.processes("ray::ServeController") - {controller}, "another controller")
+    until(lambda: house.status() == "RUNNING", "its knowledge of the application")
+    assert house.replicas() == before
+    assert house.web.get("/readyz").status_code == 200
+
+
+def test_rules_and_model_change_without_a_restart_and_alerts_name_the_new_model(
+    house: House, make_model: Callable[[str], Model]
+) -> None:
+    before = house.deploy(user_config={"alarm": UNREACHABLE})
+    house.ingest(30)
+    house.catch_up()
+    assert house.mi_alerts() == []
+    other = make_model("2")
+    after = house.deploy(user_config={"alarm": ALARM, "model": str(other.folder)})
+    until(lambda: {told["model"] for _, told in pulses(house.client)} == {"untrained:2"}, "the model")
+    house.ingest(30)
+    house.catch_up()
+    assert after == before
+    assert {alert["model"] for alert in house.mi_alerts()} == {"untrained:2"}
+
+
+def test_an_impossible_change_is_refused_in_a_line_and_what_was_in_force_stays(house: House) -> None:
+    before = house.deploy()
+    house.submit(house.config(num_replicas=1, user_config={"alarm": {"low": 7}}))
+    until(lambda: any(told["refused"] for _, told in pulses(house.client)), "the refusal")
+    (told,) = dict(pulses(house.client)).values()
+    assert "alarm.low" in told["refused"]
+    assert "\n" not in told["refused"]
+    house.ingest()
+    house.catch_up()
+    assert house.differences().total == 0
+    assert house.deploy() == before
+    until(lambda: not any(told["refused"] for _, told in pulses(house.client)), "the change back")
+
+
+def test_a_config_scales_up_and_down_without_touching_whoever_stays(house: House) -> None:
+    one = house.deploy()
+    ingest = house.meanwhile()
+    three = house.deploy(3)
+    assert one < three
+    assert len(house.deploy(1) & three) == 1
+    ingest.join()
+    house.catch_up()
+    assert house.differences().total == 0
+
+
+def test_a_backlog_makes_more_replicas_appear_and_quiet_takes_them_away(house: House) -> None:
+    config = house.config("serve-autoscaling.yaml")
+    scaling = config["applications"][0]["deployments"][0]["autoscaling_config"]
+    scaling |= {"upscale_delay_s": 0, "downscale_delay_s": 1, "max_replicas": 3}
+    scaling |= {"metrics_interval_s": 0.5, "look_back_period_s": 2}
+    # So busy is a replica here, by far, only while it works off a backlog.
+    scaling["policy"]["policy_kwargs"] = {"busy": 0.25, "lag_s": 0.5}
+    house.submit(config)
+    until(lambda: house.runs() and house.owned() == SHARDS, "the application")
+    house.ingest(600)
+    until(lambda: len(house.replicas()) > 1, "a second replica")
+    house.catch_up()
+    assert house.differences().total == 0
+    until(lambda: len(house.replicas()) == 1, "the way back")
+
+
+def test_replicas_that_are_asked_to_leave_give_their_shards_back_at_once(house: House) -> None:
+    house.deploy(2)
+    house.ingest()
+    house.catch_up()
+    serve.delete("selfmis")
+    assert house.owned() == 0
+    assert house.differences().total == 0
+
+
+def test_a_model_that_is_none_is_named_when_the_deployment_fails(house: House) -> None:
+    serve.delete("selfmis")  # nothing may be left of the test before
+    nowhere = str(ROOT / "no-such-model")
+    with pytest.raises(LocalError, match=r"Monitor: model .*no-such-model: no such folder$"):
+        launch(Arguments(model=nowhere, redis_url=house.url), replicas=1)
+    serve.delete("selfmis")
