@@ -2,7 +2,7 @@
 
 All real processes: Redis with its append-only file on, `selfmis ingest run` with a crowd at one frame of 100
 samples a second and patient, and replicas that run the pull loop (without Ray, which adds nothing per window).
-Costs are processor time, so that what runs beside hardly counts; only latency and what is *held* need a quiet machine.
+Costs are processor time, so that what runs beside hardly counts; latency and what is *held* need a quiet machine.
 """
 
 import os
@@ -68,20 +68,16 @@ def main(argv: Sequence[str]) -> int:
 
 def search(setup: Setup) -> list[Level]:
     """Levels that double until one is not held, then halve the gap; the highest held is the answer."""
-    tried: list[Level] = []
-    held, patients = 0, FIRST
-    while True:
-        tried.append(level(setup, patients))
-        if not tried[-1].held:
-            break
-        held, patients = patients, 2 * patients
-    failed = patients
-    while held and failed > held * CLOSE_ENOUGH:
-        middle = round((held + failed) / 2, -2)
+    tried = [level(setup, FIRST)]
+    if not tried[0].held:
+        raise SelfmisError(f"bench capacity: not even {FIRST:,} are held: {tried[0].line()}")
+    while tried[-1].held:
+        tried.append(level(setup, 2 * tried[-1].patients))
+    held, failed = tried[-2].patients, tried[-1].patients
+    while failed > held * CLOSE_ENOUGH:
+        middle = (held + failed) // 2
         tried.append(level(setup, middle))
         held, failed = (middle, failed) if tried[-1].held else (held, middle)
-    if not held:
-        raise SelfmisError(f"bench capacity: not even {FIRST} patients are held: {tried[0].line()}")
     return tried
 
 

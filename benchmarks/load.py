@@ -84,8 +84,9 @@ class Level:
 
     def figures(self) -> dict[str, object]:
         """Flat, for people and programs."""
-        flat = asdict(self)
-        return flat | flat.pop("costs")
+        flat: dict[str, object] = asdict(self)
+        del flat["costs"]
+        return flat | asdict(self.costs)
 
     def line(self) -> str:
         """One line of progress."""
@@ -170,7 +171,7 @@ def measure(setup: Setup, folder: Path, patients: int) -> Level:
 
 def crowd(patients: int, over_s: float) -> str:
     """The scenario: people begin whenever they begin, so that windows close all the time and not all at once."""
-    group = {"crowd": patients, "together": max(50, min(1000, patients // 20))}
+    group = {"crowd": patients, "together": max(50, min(2500, patients // 8))}
     return json.dumps(
         {"name": "load", "frame_s": 1.0, "begin_over_s": over_s, "rates_hz": [100], "patients": [group]}
     )

@@ -53,7 +53,7 @@ class Bare:
 
 
 class Replica:
-    """A replica process. `mark` while it works, `finish` ends its loop, then `bare`; leave the context to end it."""
+    """A replica process: `mark` while it works, `finish` to end its loop, then `begin_bare` and `end_bare`."""
 
     def __init__(self, url: str, name: str, model: Path, settings: Settings) -> None:
         context = get_context("spawn")
@@ -148,7 +148,7 @@ def _mark(loop: PullLoop) -> Mark:
 def _bare(engine: Engine, batch: int, seconds: float) -> Bare:
     golden, _ = engine.model.golden()
     windows = np.ascontiguousarray(np.resize(golden, (batch, WINDOW_SAMPLES)))
-    laps = []
+    laps: list[tuple[float, float]] = []
     deadline = time.monotonic() + seconds
     while not laps or time.monotonic() < deadline:
         done, began, cpu_began = 0, time.perf_counter(), time.process_time()

@@ -13,7 +13,6 @@ from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from shared.connection import Client
 
-
 # The keys and the arguments of one call.
 Call = tuple[Sequence[str], Sequence[bytes | str | int]]
 

@@ -246,8 +246,9 @@ def _lists(facts: Facts) -> list[bytes]:
     puts, drops = [], []
     for kind in _KINDS:
         values = facts.patients.get(kind, {})
+        gone = [name for name, value in values.items() if value is None]
         puts.append(packed_pairs({name: value for name, value in values.items() if value is not None}))
-        drops.append(packed(name for name, value in values.items() if value is None))
+        drops.append(packed(gone) if gone else b"")
     counters = {name.encode(): b"%d" % amount for name, amount in facts.counters.items() if amount}
     alerts = packed(part for alert in facts.alerts for part in (alert.id.encode(), alert.body))
     dead = packed(

@@ -18,7 +18,7 @@ class Decoded:
 
 
 def decoded(pulled: Sequence[Pulled], most_bytes: int) -> list[Decoded]:
-    """Decode what was read of some shards. An unusable entry holds no frames, and a letter about it where it counts.
+    """Decode what was read of some shards; an unusable entry gives no frames, but a letter where it counts.
 
     Entries without a batch, or larger than ``most_bytes``, are not even tried.
     """

@@ -48,7 +48,7 @@ class Histogram:
 
 @dataclass(slots=True)
 class Stage:
-    """Where the processor time of a loop's thread went, in seconds, summed. Waiting, for Redis above all, is in none.
+    """Where the processor time of a loop's thread went, in seconds, summed; waiting for Redis is in none.
 
     ``score``: gaps, resampling and the quality gate; ``model``: the model alone.
     """
