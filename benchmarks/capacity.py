@@ -76,8 +76,9 @@ def search(setup: Setup) -> list[Level]:
     held, failed = tried[-2].patients, tried[-1].patients
     while failed > held * CLOSE_ENOUGH:
         middle = (held + failed) // 2
-        tried.append(level(setup, middle))
-        held, failed = (middle, failed) if tried[-1].held else (held, middle)
+        between = level(setup, middle)
+        tried.append(between)
+        held, failed = (middle, failed) if between.held else (held, middle)
     return tried
 
 
