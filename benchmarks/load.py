@@ -75,6 +75,8 @@ class Level:
     ingest_lateness_p99_s: float
     frames_dropped: int
     mean_batch: float
+    steps_per_s: float  # of one replica
+    reloads: int  # of shards while it was measured: a quiet machine has none
     runtime: str
     cores_used: float
     rss_mb: float
@@ -160,6 +162,8 @@ def measure(setup: Setup, folder: Path, patients: int) -> Level:
         ingest_lateness_p99_s=float(summary["lateness_p99_s"]),
         frames_dropped=int(summary["frames_dropped"]),
         mean_batch=batch,
+        steps_per_s=sum(e.steps - b.steps for b, e in _pairs(began, ended)) / took / setup.replicas,
+        reloads=sum(e.reloads - b.reloads for b, e in _pairs(began, ended)),
         runtime=f"{bare[0].runtime} {bare[0].precision}",
         cores_used=(costs.overhead_us_per_window + costs.model_us) * windows / took / 1e6,
         rss_mb=sum(mark.rss for mark in ended.marks) / 1e6,

@@ -38,6 +38,8 @@ class Mark:
     rss: int
     windows: int
     batches: int
+    steps: int
+    reloads: int
     stage_s: dict[str, float]
     latency: npt.NDArray[np.int64]
 
@@ -140,6 +142,8 @@ def _mark(loop: PullLoop) -> Mark:
         rss=process.memory_info().rss,
         windows=pulse.windows,
         batches=int(pulse.batch.counts.sum()),
+        steps=pulse.steps,
+        reloads=pulse.reloads,
         stage_s={name: getattr(pulse.stage, name) for name in Stage.__slots__},
         latency=pulse.latency.counts.copy(),
     )
