@@ -8,14 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from services.ingest.synthetic import case, simulate
 from shared.artefact import DataSource, Facts, Model, load
-from shared.artefact.writing import write
-from shared.encoder import HeadConfig, build, new_head
 from shared.labels import SCORE_NAMES
-from shared.network import Classifier
 
 _KINDS = ("NORM", "IMI", "AFIB", "AMI", "PVC", "LVH", "STACH", "CLBBB")
 
@@ -25,6 +21,12 @@ def untrained(folder: Path, *, encoder: str = "small", lead: str = "I") -> Model
 
     Its manifest allows bf16, which a trained one must earn.
     """
+    import torch  # noqa: PLC0415 - takes seconds, and so do these: not for whoever asks for help only
+
+    from shared.artefact.writing import write  # noqa: PLC0415
+    from shared.encoder import HeadConfig, build, new_head  # noqa: PLC0415
+    from shared.network import Classifier  # noqa: PLC0415
+
     network = build(encoder, seed=1)
     head = new_head(network.dim, HeadConfig(kind="linear", outputs=len(SCORE_NAMES)), seed=2)
     with torch.no_grad():

@@ -38,6 +38,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("alarms tune", "benchmarks.alarm_tuning", "pick alarm rules on scored replays, by a stated target"),
     Command("demo", "deploy.demo.command", "a simulated ward on this machine, watched live"),
     Command("bench alarms", "benchmarks.alarms", "cost of the alarm rules per window"),
+    Command(
+        "bench capacity", "benchmarks.capacity", "how many patients this machine holds, at what cost a window"
+    ),
     Command("bench codec", "benchmarks.codec", "speed of the record-batch codec"),
     Command("bench commit", "benchmarks.commit", "what one commit of a shard costs, by patients updated"),
     Command("bench docs", "benchmarks.docs", "render docs/benchmarks.md, measuring anew if wanted"),

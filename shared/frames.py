@@ -28,7 +28,7 @@ frame of 100 samples where ``zlib.crc32`` in a loop costs 315 ns. It guards agai
 faults, not against an adversary.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -154,6 +154,48 @@ def decode(batch: bytes) -> list[Frames]:
     nothing but `FrameError`, whatever the bytes; then no frame of the batch is given.
     """
     return list(_runs(batch))
+
+
+def decode_many(batches: Sequence[bytes]) -> list[list[Frames] | FrameError]:
+    """`decode` of each batch, or why it is refused: exactly what `decode` alone gives or raises.
+
+    Batches whose frames are all of one length are checked together, at 2 instead of 30 µs a batch; one that
+    does not hold what it promises sends those it was with through `decode`, one by one.
+    """
+    alike: dict[int, list[int]] = {}
+    for i, batch in enumerate(batches):
+        count = int.from_bytes(batch[6:8], "little")
+        if count and batch and len(batch) % frame_bytes(count) == 0:
+            alike.setdefault(count, []).append(i)
+    found: list[list[Frames] | FrameError | None] = [None] * len(batches)
+    for count, places in alike.items():
+        for i, run in zip(places, _together([batches[i] for i in places], frame_bytes(count)), strict=False):
+            found[i] = [run]
+    return [_decoded(batch) if known is None else known for batch, known in zip(batches, found, strict=True)]
+
+
+def _together(batches: Sequence[bytes], size: int) -> list[Frames]:
+    """One run for each batch of equally long frames, or nothing where any of them is otherwise."""
+    joined = b"".join(batches)
+    try:
+        run, length = _run_at(joined, 0)
+    except FrameError:
+        return []
+    if length != len(joined):
+        return []
+    found, at = [], 0
+    for batch in batches:
+        rows = slice(at, at + len(batch) // size)
+        found.append(Frames(run.headers[rows], run.samples[rows]))
+        at = rows.stop
+    return found
+
+
+def _decoded(batch: bytes) -> list[Frames] | FrameError:
+    try:
+        return decode(batch)
+    except FrameError as error:
+        return error
 
 
 def _runs(batch: bytes) -> Iterator[Frames]:

@@ -144,7 +144,7 @@ class MonitorSettings(Section):
         5.0, ge=0.2, le=300, description="a shard whose owner was silent this long may be taken over"
     )
     heartbeat_s: Positive = Field(1.0, description="how often a replica says that it lives; below lease_s")
-    pace_s: float = Field(0.2, ge=0, le=5, description="a step begins at most this often; fewer steps cost less")
+    pace_s: float = Field(0.4, ge=0, le=5, description="a step begins at most this often; fewer steps cost less")
     alerts_keep_s: Positive = Field(7 * 86400.0, description="alerts are kept about this long")
     alerts_max: int = Field(1000, ge=1, description="and at most about this many of a shard")
     audit_max: int = Field(10_000, ge=1, description="audit entries kept of a shard")

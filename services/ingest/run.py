@@ -70,6 +70,7 @@ def main(argv: Sequence[str]) -> int:
         faults=scenario.network.faults(),
         seed=scenario.seed,
         new_run=arguments.new_run,
+        begin_over_s=scenario.begin_over_s,
     )
 
     def began(this: Run, slots: Sequence[Slot]) -> None:

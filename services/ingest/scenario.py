@@ -137,9 +137,13 @@ class SimulatedGroup(Part):
 
 
 class CrowdGroup(Part):
-    """Tens of thousands of patients from pre-computed beats, mixed as in an archive: for load."""
+    """Tens of thousands of patients from pre-computed beats, mixed as in an archive: for load.
+
+    ``together``: so many begin, and fall due, at the same moment.
+    """
 
     crowd: Annotated[int, Field(ge=1, le=MOST_PATIENTS)]
+    together: Annotated[int, Field(ge=1, le=MOST_PATIENTS)] = 2_500
     rates_hz: Annotated[tuple[Rate, ...], Field(min_length=1)] | None = None
 
 
@@ -164,7 +168,7 @@ def _group(raw: object) -> str:
 
 
 class Scenario(Part):
-    """A whole scenario file."""
+    """A whole scenario file. ``begin_over_s``: sessions begin spread over this time; unset: over one frame."""
 
     name: Annotated[str, Field(pattern=NAME)]
     patients: Annotated[tuple[SimulatedGroup | CrowdGroup | RecordedGroup, ...], Field(min_length=1)]
@@ -172,6 +176,7 @@ class Scenario(Part):
     speed: Annotated[float, Field(gt=0)] | Literal["max"] = 1.0
     duration_s: Annotated[float, Field(gt=0)] | None = None
     frame_s: Annotated[float, Field(ge=0.05, le=10)] = 1.0
+    begin_over_s: Annotated[float, Field(gt=0, le=60)] | None = None
     lead: str = "I"
     rates_hz: Annotated[tuple[Rate, ...], Field(min_length=1)] = (100, 125, 128, 130, 250, 256, 300, 500, 512)
     network: NetworkPart = NetworkPart()

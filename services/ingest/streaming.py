@@ -37,7 +37,10 @@ READY_US = 20
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to stream and how. ``digest`` tells whether a restarted source streams the same as before."""
+    """What to stream and how. ``digest`` tells whether a restarted source streams the same as before.
+
+    ``begin_over_s``: the sources begin spread over this time; None: over one frame.
+    """
 
     name: str
     digest: str
@@ -47,6 +50,7 @@ class Plan:
     faults: Faults = field(default_factory=Faults)
     seed: int = 0
     new_run: bool = False
+    begin_over_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +90,10 @@ class Summary:
         return text if self.complete else f"{text}; NOT all frames were confirmed by Redis: see the warnings above"
 
 
-def slots(run: Run, sources: Sequence[Source]) -> list[Slot]:
+def slots(run: Run, sources: Sequence[Source], over_s: float | None) -> list[Slot]:
     """Session and start of each source's patients; a function of the run, so a restart finds the same."""
     return [
-        Slot(run.run, run.origin_us + spread(number, source.roster.frame_seconds))
+        Slot(run.run, run.origin_us + spread(number, over_s or source.roster.frame_seconds))
         for number, source in enumerate(sources)
     ]
 
@@ -121,7 +125,7 @@ def stream(
             patients = sum(len(source.roster) for source in plan.sources)
             run = Run.begin(plan.digest, now_us + READY_US * patients, plan.speed)
         runs.store(client, plan.name, replace(run, seen_us=now_us))
-        starts = slots(run, plan.sources)
+        starts = slots(run, plan.sources, plan.begin_over_s)
         feeds = [Feed(source, slot, shards) for source, slot in zip(plan.sources, starts, strict=True)]
         first = runs.start_frames(client, feeds, run, shards) if resumed else [0] * len(feeds)
     if resumed:

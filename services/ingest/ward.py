@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 UV_PER_LSB = 2.5
 # The truth about a replayed patient is in the recording's own annotations.
 RECORDED = "recorded"
-# Rows of a crowd that fall due together: small enough to spread the load over a frame.
-CROWD_SLICE = 2_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +179,8 @@ def _add_crowd(
             continue
         seed = (scenario.seed * 1_000_003 + place * 1_009 + rate) % 2**31
         bank = Bank(BankSpec(patients=size, rate_mhz=rate, lead=scenario.lead, seed=seed, uv_per_lsb=4.0))
-        for low in range(0, size, CROWD_SLICE):
-            rows = slice(low, min(low + CROWD_SLICE, size))
+        for low in range(0, size, group.together):
+            rows = slice(low, min(low + group.together, size))
             names = [f"{scenario.name}-c{place}-{done + i:06d}" for i in range(rows.start, rows.stop)]
             source = len(sources)
             samples = frame_samples(scenario.frame_s, rate)

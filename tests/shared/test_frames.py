@@ -1,6 +1,7 @@
 """The record-batch codec: round trips, golden bytes, and a decoder that only ever raises FrameError."""
 
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from shared.frames import (
     Frames,
     _keys,
     decode,
+    decode_many,
     encode,
     frame_bytes,
     headers,
@@ -202,6 +204,23 @@ def test_an_unknown_version_is_refused_by_its_number() -> None:
 def test_arbitrary_bytes_raise_only_frame_error(data: bytes) -> None:
     with pytest.raises(FrameError):
         decode(data)
+
+
+@given(st.lists(some_frames(), min_size=1, max_size=6), st.randoms(use_true_random=False))
+def test_many_batches_decode_as_each_does_alone_whatever_is_wrong_with_some(parts: list[Frames], rng: Any) -> None:
+    batches = [encode(part) for part in parts for _ in range(2)]
+    for i in range(len(batches)):
+        if rng.random() < 0.3:
+            spoilt = bytearray(batches[i])
+            spoilt[rng.randrange(len(spoilt))] ^= 1 << rng.randrange(8)
+            batches[i] = bytes(spoilt[: rng.choice([len(spoilt), rng.randrange(len(spoilt) + 1)])])
+    for batch, found in zip(batches, decode_many(batches), strict=True):
+        if isinstance(found, FrameError):
+            with pytest.raises(FrameError) as alone:
+                decode(batch)
+            assert (found.reason, str(found)) == (alone.value.reason, str(alone.value))
+        else:
+            assert all(same(a, b) for a, b in zip(found, decode(batch), strict=True))
 
 
 def test_every_truncation_is_refused_or_ends_between_frames() -> None:

@@ -5,23 +5,23 @@ storing it. Measured at 1,000 patients, packing first took less than half the cl
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 
 def packed(strings: Iterable[bytes]) -> bytes:
     """A flat array of byte strings; empty bytes for an empty one, which the scripts skip."""
-    parts: list[bytes] = []
-    items = 0
-    for string in strings:
-        items += 1
-        parts += (_head(len(string)), string)
-    return b"\xdd" + items.to_bytes(4, "big") + b"".join(parts) if items else b""
+    parts = [part for string in strings for part in (_head(len(string)), string)]
+    return b"\xdd" + (len(parts) // 2).to_bytes(4, "big") + b"".join(parts) if parts else b""
 
 
 def packed_pairs(pairs: Mapping[bytes, bytes]) -> bytes:
     """A mapping as a flat array: name, value, name, value …"""
-    return packed(part for pair in pairs.items() for part in pair)
+    if not pairs:
+        return b""
+    return packed([part for pair in pairs.items() for part in pair])
 
 
+@lru_cache(maxsize=1024)
 def _head(length: int) -> bytes:
     if length < 32:
         return bytes((0xA0 | length,))

@@ -8,9 +8,13 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from redis.exceptions import NoScriptError
+from redis import RedisCluster
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from shared.connection import Client
+
+# The keys and the arguments of one call.
+Call = tuple[Sequence[str], Sequence[bytes | str | int]]
 
 
 class Script:
@@ -29,6 +33,30 @@ class Script:
             return client.evalsha(self.digest, len(keys), *keys, *arguments)
         except NoScriptError:
             return client.eval(self.source, len(keys), *keys, *arguments)
+
+    def many(self, client: Client, calls: Sequence[Call]) -> list[Any]:
+        """Several calls, each on its own: of each its reply, or what redis-py would have raised.
+
+        One round trip; one a call in a cluster, whose pipelines take no scripts. Raises what redis-py raises when
+        the connection breaks: then nothing is known of any.
+        """
+        if len(calls) == 1 or isinstance(client, RedisCluster):
+            return [self._caught(client, call) for call in calls]
+        pipe = client.pipeline(transaction=False)
+        for keys, arguments in calls:
+            pipe.evalsha(self.digest, len(keys), *keys, *arguments)
+        replies = pipe.execute(raise_on_error=False)
+        return [
+            self._caught(client, call) if isinstance(reply, NoScriptError) else reply
+            for call, reply in zip(calls, replies, strict=True)
+        ]
+
+    def _caught(self, client: Client, call: Call) -> Any:
+        keys, arguments = call
+        try:
+            return self(client, keys, *arguments)
+        except (RedisError, RedisClusterException, OSError) as error:
+            return error
 
 
 # KEYS: lease, position, the hashes of the kinds (4), counters, alerts, audit, dead letters, commands.

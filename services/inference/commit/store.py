@@ -22,7 +22,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from services.inference.commit.facts import DEAD_LETTER_BYTES, Facts, Kind, Retention
 from services.inference.commit.link import Link
 from services.inference.commit.packing import packed, packed_pairs
-from services.inference.commit.script import COMMIT, LOAD, STANDING
+from services.inference.commit.script import COMMIT, LOAD, STANDING, Call
 from shared.errors import SelfmisError
 from shared.position import ShardPosition
 from shared.shards import (
@@ -133,6 +133,39 @@ class ShardStore:
         Raises `InDoubt`, `ValueError` for facts that go back, and redis-py's `ResponseError` for
         faults. One round trip.
         """
+        (outcome,) = self.commit_many([(holding, facts)], now_s=now_s)
+        return outcome
+
+    def commit_many(self, steps: Sequence[tuple[Holding, Facts]], *, now_s: float) -> list[Outcome]:
+        """`commit` of several shards, each on its own: one's outcome says nothing about another's.
+
+        Raises what `commit` does; of facts that go back before anything is sent, of a server's fault when all the
+        others are settled. One round trip in all; in a cluster, whose pipelines take no scripts, one a shard.
+        """
+        prepared = [self._prepared(holding, facts, now_s) for holding, facts in steps]
+        calls = [call for call in prepared if not isinstance(call, Outcome)]
+        try:
+            answers = iter(COMMIT.many(self._link.client, calls))
+        except TRANSIENT as error:
+            answers = iter([error] * len(calls))
+        outcomes, faults = [], []
+        for (holding, _), call in zip(steps, prepared, strict=True):
+            if isinstance(call, Outcome):
+                outcomes.append(call)
+                continue
+            answer = next(answers)
+            if isinstance(answer, TRANSIENT):
+                outcomes.append(Outcome.UNKNOWN)
+            elif isinstance(answer, Exception):
+                faults.append(answer)
+            else:
+                outcomes.append(self._settled(holding, Outcome(answer[0].decode()), now_s))
+        if faults:
+            raise faults[0]
+        return outcomes
+
+    def _prepared(self, holding: Holding, facts: Facts, now_s: float) -> Call | Outcome:
+        """What to send, and the holding set to doubt it; or what is known without asking."""
         before = holding.position
         if holding.doubt is not None:
             raise InDoubt(f"shard {holding.shard}: its last commit got no answer, resolve it first")
@@ -151,10 +184,9 @@ class ShardStore:
         holding.position, holding.doubt = None, after
         if holding.generation != self._link.generation:
             return self._settled(holding, Outcome.MOVED, now_s)
-        try:
-            word, _ = COMMIT(
-                self._link.client,
-                _keys(holding.shard),
+        return (
+            _keys(holding.shard),
+            (
                 holding.token,
                 self._lease_ms,
                 before.sequence,
@@ -165,10 +197,8 @@ class ShardStore:
                 after.command,
                 *self._limits,
                 *_lists(facts),
-            )
-        except TRANSIENT:
-            return Outcome.UNKNOWN
-        return self._settled(holding, Outcome(word.decode()), now_s)
+            ),
+        )
 
     def resolve(self, holding: Holding) -> Outcome:
         """What became of the commit in doubt: never UNKNOWN. Sequence + 1 under its own id means applied.
@@ -216,8 +246,9 @@ def _lists(facts: Facts) -> list[bytes]:
     puts, drops = [], []
     for kind in _KINDS:
         values = facts.patients.get(kind, {})
+        gone = [name for name, value in values.items() if value is None]
         puts.append(packed_pairs({name: value for name, value in values.items() if value is not None}))
-        drops.append(packed(name for name, value in values.items() if value is None))
+        drops.append(packed(gone) if gone else b"")
     counters = {name.encode(): b"%d" % amount for name, amount in facts.counters.items() if amount}
     alerts = packed(part for alert in facts.alerts for part in (alert.id.encode(), alert.body))
     dead = packed(

@@ -24,7 +24,7 @@ Precision = Literal["fp32", "bf16"]
 Runtime = Callable[[Array], Array]
 
 # OpenVINO compiles a graph per batch size: a batch is padded with zeros to the next of these.
-LADDER = (1, 4, 16, 64)
+LADDER = (1, 4, 16, 32, 64)
 
 
 class EngineError(SelfmisError):

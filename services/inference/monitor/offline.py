@@ -13,6 +13,7 @@ from services.inference.commit.facts import Facts, Kind
 from services.inference.commit.reader import Entry, Pulled
 from services.inference.commit.store import Snapshot
 from services.inference.engine import Engine, score
+from services.inference.monitor.decoding import decoded
 from services.inference.monitor.shard import Shard, ShardRules
 from shared.connection import Client
 from shared.position import ShardPosition
@@ -40,7 +41,8 @@ def offline(client: Client, shard: int, rules: ShardRules, engine: Engine, *, ma
     entries: Any = client.xrange(stream_key(shard))
     pulled = Pulled(shard, tuple(Entry(i.decode(), f.get(BATCH_FIELD), counted=True) for i, f in entries), ())
     memory = Shard(shard, rules, NOTHING_COMMITTED)
-    placed = memory.place(pulled)
+    (read,) = decoded([pulled], rules.most_bytes)
+    placed = memory.place(read)
     (scored,) = score([placed.step.cut], engine, max_missing=max_missing)
     return memory.conclude(placed, scored, engine.version)
 

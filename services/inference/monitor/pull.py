@@ -18,6 +18,8 @@ from services.inference.commit.link import Link
 from services.inference.commit.reader import Pulled, ShardReader
 from services.inference.commit.store import TRANSIENT, Holding, Outcome, ShardStore
 from services.inference.engine import Engine, score
+from services.inference.engine.runtimes import Array
+from services.inference.monitor.decoding import decoded
 from services.inference.monitor.pulse import Pulse, tell
 from services.inference.monitor.shard import Placed, Shard, ShardRules
 from services.inference.ownership.tenure import Tenures
@@ -66,6 +68,7 @@ class PullLoop:
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        cpu: Callable[[], float] = time.thread_time,
     ) -> None:
         self.pulse = Pulse(beat_s=clock(), model=engine.version)
         self.engine = engine
@@ -73,7 +76,7 @@ class PullLoop:
         self._next: tuple[ShardRules, Engine] | None = None
         self._settings = settings.monitor
         self._max_missing = settings.window.max_missing
-        self._clock, self._wall = clock, wall
+        self._clock, self._wall, self._cpu = clock, wall, cpu
         self._stop = threading.Event()
         self._replica = replica
         self._next_tell = clock()
@@ -166,41 +169,46 @@ class PullLoop:
         self._reader.follow(holding.shard, snapshot.position)
 
     def _step(self) -> None:
-        begun = self._clock()
+        begun = self._cpu()
         pulled = [p for p in self._reader.read(BLOCK_MS, self._bite.entries) if p.shard in self._shards]
         came, read_at = self._clock(), self._wall()
-        self.pulse.stage.read += came - begun
+        self.pulse.stage.read += self._cpu() - begun
         ahead = {each.shard for each in pulled}  # memory has taken in what is not handed to a commit yet
         try:
-            placed = self._carry(pulled, came, ahead)
+            placed = self._carry(pulled, ahead)
         finally:
             for shard in ahead:
                 self._discard(shard)
         self._bite.took(self._clock() - came, max((len(each.entries) for each in pulled), default=0))
         self._note(pulled, placed, read_at)
 
-    def _carry(self, pulled: list[Pulled], came: float, ahead: set[int]) -> list[Placed]:
-        """Place, score, judge, commit; takes each shard that was handed to a commit out of ``ahead``."""
-        stage, clock = self.pulse.stage, self._clock
-        placed = [self._shards[each.shard].place(each) for each in pulled]
-        there = clock()
+    def _carry(self, pulled: list[Pulled], ahead: set[int]) -> list[Placed]:
+        """Place, score, judge, commit; takes the shards that were handed to commits out of ``ahead``."""
+        stage, cpu = self.pulse.stage, self._cpu
+        begun = cpu()
+        read = decoded(pulled, self.rules.most_bytes)
+        placed = [self._shards[each.pulled.shard].place(each) for each in read]
+        there = cpu()
         self._keep()
-        scores = score([each.step.cut for each in placed], self.engine, max_missing=self._max_missing)
-        known = clock()
+        asked = stage.model
+        scores = score([each.step.cut for each in placed], self._ask, max_missing=self._max_missing)
+        known = cpu()
         self._keep()
-        stage.place += there - came
-        stage.score += known - there
-        for each, scored in zip(placed, scores, strict=True):
-            if each.shard not in self._shards:
-                continue  # lost in the midst of the step: its new owner reads all of this
-            at = clock()
-            facts = self._shards[each.shard].conclude(each, scored, self.engine.version)
-            judged = clock()
-            outcome = self._store.commit(self._tenures.held[each.shard], facts, now_s=judged)
-            ahead.discard(each.shard)
+        # What was lost in the midst of the step is not among them: its new owner reads all of it.
+        held = [(each, scored) for each, scored in zip(placed, scores, strict=True) if each.shard in self._shards]
+        at = cpu()
+        version = self.engine.version
+        facts = [self._shards[each.shard].conclude(each, scored, version) for each, scored in held]
+        judged = cpu()
+        holdings = [self._tenures.held[each.shard] for each, _ in held]
+        outcomes = self._store.commit_many(list(zip(holdings, facts, strict=True)), now_s=self._clock())
+        ahead.difference_update(each.shard for each, _ in held)
+        for (each, _), outcome in zip(held, outcomes, strict=True):
             self._commit(each, outcome)
-            stage.judge += judged - at
-            stage.commit += clock() - judged
+        stage.place += there - begun
+        stage.score += known - there - (stage.model - asked)
+        stage.judge += judged - at
+        stage.commit += cpu() - judged
         return placed
 
     def _discard(self, shard: int) -> None:
@@ -209,6 +217,13 @@ class PullLoop:
         if holding is not None:
             holding.discard()
         self._forget(shard)
+
+    def _ask(self, windows: Array) -> Array:
+        """The model, its time taken."""
+        begun = self._cpu()
+        scores = self.engine(windows)
+        self.pulse.stage.model += self._cpu() - begun
+        return scores
 
     def _keep(self) -> None:
         """A long step must not lose its leases while nothing is wrong but its length."""

@@ -48,11 +48,15 @@ class Histogram:
 
 @dataclass(slots=True)
 class Stage:
-    """Where the time of a loop went, in seconds, summed."""
+    """Where the processor time of a loop's thread went, in seconds, summed; waiting for Redis is in none.
+
+    ``score``: gaps, resampling and the quality gate; ``model``: the model alone.
+    """
 
     read: float = 0.0
     place: float = 0.0
     score: float = 0.0
+    model: float = 0.0
     judge: float = 0.0
     commit: float = 0.0
 

@@ -20,9 +20,9 @@ from services.inference.commit.reader import Pulled
 from services.inference.commit.store import Snapshot
 from services.inference.engine import Scored
 from services.inference.monitor.counting import windows_counted
+from services.inference.monitor.decoding import Decoded
 from services.inference.monitor.latest import latest
 from services.inference.windows import Cutter, Outcome, Rules, Step
-from shared.frames import FrameError, Frames, decode
 from shared.settings import Settings
 
 # Refused frames of these reasons are a sender's fault that somebody must see; the others are everyday life.
@@ -79,20 +79,14 @@ class Shard:
         self._rules = rules
         self._alarms.reconfigure(rules.alarms)
 
-    def place(self, pulled: Pulled) -> Placed:
-        """Decode what was read and cut windows; what cannot be decoded becomes a dead letter."""
-        dead: list[DeadLetter] = []
-        entries: list[tuple[str, list[Frames]]] = []
-        for entry in pulled.entries:
-            runs, letter = self._decoded(entry.id, entry.data)
-            entries.append((entry.id, runs))
-            if letter is not None and entry.counted:
-                dead.append(letter)
-        step = self._cutter.step(entries)
+    def place(self, decoded: Decoded) -> Placed:
+        """Cut windows from what was read; refused frames that somebody must see become dead letters."""
+        dead = list(decoded.dead)
+        step = self._cutter.step(decoded.entries)
         for reason, headers in step.refused:
             if reason in LETTERS:
                 dead.append(DeadLetter(reason, step.offset, headers.tobytes()))
-        return Placed(self._number, pulled, step, tuple(dead))
+        return Placed(self._number, decoded.pulled, step, tuple(dead))
 
     def conclude(self, placed: Placed, scored: Scored, model: str) -> Facts:
         """Judge the windows that ``model`` scored and apply commands: everything that one commit makes last."""
@@ -128,16 +122,6 @@ class Shard:
             audit=audit,
             dead=placed.dead,
         )
-
-    def _decoded(self, entry: str, data: bytes | None) -> tuple[list[Frames], DeadLetter | None]:
-        if data is None:
-            return [], DeadLetter("no_batch", entry, b"")
-        if len(data) > self._rules.most_bytes:
-            return [], DeadLetter("oversized", entry, data)
-        try:
-            return decode(data), None
-        except FrameError as error:
-            return [], DeadLetter(error.reason, entry, data)
 
     def _obey(
         self, entry: str, fields: Mapping[str, str], model: str, alerts: list[Alert], audit: list[bytes]

@@ -294,3 +294,41 @@ def test_a_full_redis_still_takes_commits_and_owners(start_redis: Any) -> None:
     some = facts(patients={Kind.MARK: {b"a": b"m"}}, alerts=[Alert("a", b"")], counters={"n": 1})
     assert store.commit(holding, some, now_s=0) is Outcome.APPLIED
     link.close()
+
+
+def test_commits_of_several_shards_have_outcomes_of_their_own(
+    client: Client, link: Link, store: ShardStore
+) -> None:
+    leases = Leases(link, lease_ms=60_000)
+    held = [leases.acquire(shard, new_token("r"), now_s=0.0) for shard in range(4)]
+    holdings = [holding for holding in held if holding is not None]
+    for holding in holdings:
+        store.load(holding)
+    client.delete(lease_key(1))
+    client.hset(position_key(2), "sequence", 7)
+    holdings[3].discard()
+    client.script_flush()
+    outcomes = store.commit_many([(h, facts(counters={"n": 1})) for h in holdings], now_s=3.0)
+    assert outcomes == [Outcome.APPLIED, Outcome.LOST, Outcome.MOVED, Outcome.MOVED]
+    assert [client.hget(counters_key(shard), "n") for shard in range(4)] == [b"1", None, None, None]
+    assert (holdings[0].renewed_s, [h.position is not None for h in holdings]) == (
+        3.0,
+        [True, False, False, False],
+    )
+
+
+def test_a_fault_of_one_shard_leaves_the_others_settled(client: Client, link: Link, store: ShardStore) -> None:
+    leases = Leases(link, lease_ms=60_000)
+    held = [leases.acquire(shard, new_token("r"), now_s=0.0) for shard in range(2)]
+    holdings = [holding for holding in held if holding is not None]
+    for holding in holdings:
+        store.load(holding)
+    client.set(counters_key(0), "not a hash")
+    with pytest.raises(ResponseError):
+        store.commit_many([(h, facts(counters={"n": 1})) for h in holdings], now_s=0)
+    assert client.hget(counters_key(1), "n") == b"1"
+    assert (holdings[0].doubt is None, holdings[1].doubt is None) == (False, True)
+
+
+def test_no_commit_at_all_is_none(store: ShardStore) -> None:
+    assert store.commit_many([], now_s=0) == []

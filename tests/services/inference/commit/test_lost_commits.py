@@ -111,3 +111,17 @@ def test_a_run_over_a_network_that_breaks_ends_as_one_without(
     assert finish(client, entries, Breaking(), owner, owner, owner) == expected
     assert owner.outcomes[Outcome.UNKNOWN] >= 2
     owner.close()
+
+
+def test_commits_that_travelled_together_are_in_doubt_together_and_each_finds_out(
+    relay: Any, over: Any, client: Client
+) -> None:
+    store, first = over
+    link = store._link
+    second = Leases(link, lease_ms=60_000).acquire(SHARD + 1, new_token("r"), now_s=0.0)
+    assert second is not None
+    store.load(second)
+    relay.lose(COMMIT.digest.encode())
+    assert store.commit_many([(first, FACTS), (second, FACTS)], now_s=0) == [Outcome.UNKNOWN, Outcome.UNKNOWN]
+    assert [store.resolve(first), store.resolve(second)] == [Outcome.APPLIED, Outcome.APPLIED]
+    assert client.hget(counters_key(SHARD + 1), "n") == b"1"
