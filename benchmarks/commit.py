@@ -20,7 +20,7 @@ from shared.command import Parser, run
 from shared.embedded import embedded
 from shared.errors import SelfmisError
 from shared.position import PatientMark
-from shared.settings import MonitorSettings
+from shared.sections import MonitorSettings
 
 STATE_BYTES, LATEST_BYTES = 120, 80
 

@@ -13,7 +13,7 @@ from services.inference.engine import Engine, EngineError, open_engine
 from shared.artefact import load
 from shared.command import Parser, run
 from shared.errors import SelfmisError
-from shared.settings import EngineSettings
+from shared.sections import EngineSettings
 
 RUNTIMES = (("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"))
 

@@ -11,7 +11,7 @@ from shared.connection import connect, server_info
 from shared.embedded import LOG, EmbeddedRedisError, EmbeddedServer, embedded, running, stop
 from shared.errors import SelfmisError
 from shared.redis_log import last_line
-from shared.settings import RedisSettings
+from shared.sections import RedisSettings
 
 
 def main(argv: Sequence[str]) -> int:

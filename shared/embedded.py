@@ -28,7 +28,7 @@ from shared.errors import SelfmisError
 from shared.redis_local import HOST, free_port, local_client, occupant_of, process_exists, taken_by
 from shared.redis_log import last_line
 from shared.redis_server import ServerInfo
-from shared.settings import RedisSettings
+from shared.sections import RedisSettings
 
 LOG, RUNNING, LOCK = "redis.log", "running.json", "redis.lock"
 _SILENT_LOADING_S = 30.0

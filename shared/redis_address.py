@@ -16,7 +16,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from shared.errors import SelfmisError
-from shared.settings import REDIS_SCHEMES, shown
+from shared.sections import REDIS_SCHEMES
+from shared.settings import shown
 
 DEFAULT_PORT = 6379
 _TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")

@@ -24,7 +24,8 @@ from services.ingest.streaming import Plan, stream
 from services.ingest.ward import ward_of
 from shared.artefact import Model
 from shared.connection import Client
-from shared.settings import EngineSettings, load
+from shared.sections import EngineSettings
+from shared.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARDS = 4

@@ -14,7 +14,7 @@ import pytest
 from shared.connection import connect, server_info
 from shared.embedded import EmbeddedRedisError, EmbeddedServer, embedded, find_executable, resolve, running, stop
 from shared.redis_local import free_port, process_exists
-from shared.settings import RedisSettings
+from shared.sections import RedisSettings
 
 Starter = Callable[..., subprocess.Popen[str]]
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.redis_address import RedisAddress, RedisUrlError
-from shared.settings import REDIS_SCHEMES, shown
+from shared.sections import REDIS_SCHEMES
+from shared.settings import shown
 
 
 def test_a_url_without_port_or_database_means_6379_and_0() -> None:

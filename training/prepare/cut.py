@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.frames import LEADS
-from shared.settings import WindowSettings
+from shared.sections import WindowSettings
 from shared.signal import (
     WINDOW_SAMPLES,
     WINDOW_SECONDS,

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from services.inference.alarms.terms import NEVER_US, Kind, Priority
-from shared.settings import AlarmSettings
+from shared.sections import AlarmSettings
 
 # Columns of a record's bit histories; the newest window is bit 0.
 LOW, MEDIUM, HIGH, BELOW, LEAD_OFF, LEAD_ON, POOR, GOOD = range(8)

@@ -6,7 +6,7 @@ from enum import Enum
 
 from services.inference.commit.ids import after
 from shared.position import ShardPosition, parse_id
-from shared.settings import MonitorSettings
+from shared.sections import MonitorSettings
 from shared.shards import latest_key, marks_key, parked_key, state_key
 
 # A dead letter keeps the beginning of the entry: enough to see what sent it, not enough to fill Redis.

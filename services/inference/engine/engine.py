@@ -12,7 +12,7 @@ from services.inference.engine.runtimes import LADDER, Array, EngineError, Preci
 from shared.artefact import Model
 from shared.artefact.session import PARITY
 from shared.labels import SCORE_NAMES
-from shared.settings import EngineSettings
+from shared.sections import EngineSettings
 from shared.signal import WINDOW_SAMPLES
 
 # Reduced precision is used only if the model's own evaluation says that it costs no more than this.

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.frames import LEADS, MIN_RATE_MHZ
-from shared.settings import WindowSettings
+from shared.sections import WindowSettings
 
 Integers = npt.NDArray[np.int64]
 

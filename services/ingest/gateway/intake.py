@@ -20,7 +20,7 @@ from services.ingest.outbox import Dropped, Ticket
 from services.ingest.parcel import Parcel
 from services.ingest.sender import Sender, SenderClosed
 from shared.frames import FrameError, Frames, decode
-from shared.settings import GatewaySettings
+from shared.sections import GatewaySettings
 
 # Seconds given as milliseconds or the like are a start in the last century, and no device is that old.
 YEAR_2000_US = 946_684_800_000_000

@@ -22,7 +22,7 @@ from services.ingest.gateway.page import SECURITY, page
 from services.ingest.gateway.refusal import Refusal
 from services.ingest.gateway.stream import Stream
 from shared.frames import Frames
-from shared.settings import GatewaySettings
+from shared.sections import GatewaySettings
 
 FRAMES, BATCH, STREAM = "/v1/frames", "/v1/batch", "/v1/stream"
 ROUTES = frozenset({FRAMES, BATCH, STREAM, "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})

@@ -9,7 +9,7 @@ import pytest
 
 from services.inference.engine import Engine, EngineError, open_engine
 from shared.artefact import Model
-from shared.settings import EngineSettings
+from shared.sections import EngineSettings
 
 RUNTIMES = [("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")]
 

@@ -11,7 +11,7 @@ from services.inference.windows import WINDOW, Block, Cut, Outcome
 from services.ingest.synthetic import PatientSpec, case, simulate
 from shared.artefact import Model
 from shared.quality import Reason
-from shared.settings import EngineSettings
+from shared.sections import EngineSettings
 
 
 @pytest.fixture(scope="module")

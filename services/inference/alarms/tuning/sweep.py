@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from services.inference.alarms.tuning.replay import ReplayError
 from services.inference.alarms.tuning.trial import Result
-from shared.settings import AlarmSettings
+from shared.sections import AlarmSettings
 
 Value = float | int
 

@@ -16,7 +16,7 @@ from services.inference.alarms.rules import Rules, micros
 from services.inference.alarms.terms import Cause, Kind, Transition
 from services.inference.alarms.tuning.replay import Episode, Replay
 from services.inference.alarms.ward import AlarmWard
-from shared.settings import AlarmSettings
+from shared.sections import AlarmSettings
 
 _HOUR_US = 3_600_000_000
 

@@ -8,7 +8,7 @@ import numpy as np
 from services.inference.alarms import Action, AlarmWard, Alert, Applied, Command, Rules, Scored
 from shared.labels import SCORE_NAMES
 from shared.quality import Reason
-from shared.settings import AlarmSettings
+from shared.sections import AlarmSettings
 
 START_US = 1_700_000_000_000_000
 NOBODY = "0" * 32

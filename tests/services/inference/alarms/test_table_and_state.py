@@ -21,7 +21,8 @@ from services.inference.alarms.slot import Slot, move
 from services.inference.alarms.table import LATCHING, NOT_LATCHING, Table, markdown, table
 from services.inference.alarms.terms import NEVER_US, Kind, Phase, Priority, Trigger
 from shared.errors import SelfmisError
-from shared.settings import AlarmSettings, SettingsError, load
+from shared.sections import AlarmSettings
+from shared.settings import SettingsError, load
 from tests.services.inference.alarms.events import Ask, Player, Window, player, small_rules
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "alarms.md"

@@ -24,7 +24,8 @@ from services.ingest.ward import ward_of
 from shared.artefact import Model
 from shared.connection import Client, connect
 from shared.frames import Frames, encode, headers
-from shared.settings import EngineSettings, Settings, load
+from shared.sections import EngineSettings
+from shared.settings import Settings, load
 from shared.shards import BATCH_FIELD, alerts_key, counters_key, dead_letters_key, stream_key
 from tests.real_redis import OwnRedis
 

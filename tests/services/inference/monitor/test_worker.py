@@ -12,7 +12,8 @@ from services.inference.monitor.worker import SILENT_S, LoopDead, Worker
 from shared.artefact import Model
 from shared.connection import Client
 from shared.pinning import pin
-from shared.settings import EngineSettings, load
+from shared.sections import EngineSettings
+from shared.settings import load
 
 SETTINGS = load(environ={}, overrides=("stream.shards=4", "monitor.lease_s=30", "monitor.pace_s=0.02")).settings
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.inference.windows import Rules
 from services.inference.windows.rules import MAX_SESSION_S, Geometry, end_us
-from shared.settings import WindowSettings
+from shared.sections import WindowSettings
 
 RATES = st.one_of(
     st.sampled_from([100_000, 125_000, 128_000, 130_000, 250_000, 300_000, 512_000]),

@@ -6,7 +6,7 @@ import pytest
 from services.inference.alarms.tuning import Episode, Replay, ReplayError, Result, Target, pick, rule_sets, trial
 from services.inference.alarms.tuning.trial import wilson
 from shared.labels import SCORE_NAMES
-from shared.settings import AlarmSettings
+from shared.sections import AlarmSettings
 
 QUICK = AlarmSettings(smoothing=1.0, on_windows=1, of_windows=2, off_windows=2, refractory_s=0.0)
 HOUR = 720  # windows of 5 s
