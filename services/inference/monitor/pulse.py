@@ -63,7 +63,7 @@ class Stage:
     @property
     def work(self) -> float:
         """All but reading, most of which is waiting."""
-        return self.place + self.score + self.judge + self.commit
+        return self.place + self.score + self.model + self.judge + self.commit
 
 
 @dataclass(slots=True)
