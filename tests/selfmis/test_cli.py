@@ -40,7 +40,7 @@ def test_every_command_explains_itself(command: object, capsys: pytest.CaptureFi
 
 def test_help_does_not_wait_for_what_takes_seconds_to_import() -> None:
     # Not held to it yet: these import training or Ray, and so torch or pandas, at the top of their modules.
-    heavy = ("training.", "deploy.demo", "benchmarks.store")
+    heavy = ("training.", "deploy.demo", "benchmarks.store", "benchmarks.train")
     light = [command.module for command in COMMANDS if not command.module.startswith(heavy)]
     asked = f"import sys, importlib; [importlib.import_module(name) for name in {light}]; print(*sys.modules)"
     python = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, cwd=ROOT, check=True)
