@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -125,9 +126,8 @@ def test_a_store_that_is_none_is_refused(pretrain: Run, tmp_path: Path) -> None:
         pretrain("--store", str(tmp_path))
 
 
-@pytest.mark.usefixtures("full_disk")
-def test_a_full_disk_is_one_line(pretrain: Run) -> None:
-    with pytest.raises(SelfmisError, match="cannot write"):
+def test_a_full_disk_is_one_line(pretrain: Run, full_disk: Any) -> None:
+    with full_disk(), pytest.raises(SelfmisError, match="cannot write"):
         pretrain()
 
 

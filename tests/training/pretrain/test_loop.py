@@ -86,9 +86,8 @@ def test_statements_are_learnt_beside_the_scores(plan: Any) -> None:
     assert open_dataset(plan(method="supervised", statements=5)).outputs[10:] == ("NORM", "SR")
 
 
-@pytest.mark.usefixtures("full_disk")
-def test_a_full_disk_at_a_checkpoint_is_one_line(plan: Any, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"cannot write .*state.safetensors"):
+def test_a_full_disk_at_a_checkpoint_is_one_line(plan: Any, tmp_path: Path, full_disk: Any) -> None:
+    with full_disk(), pytest.raises(RunError, match=r"cannot write .*state.safetensors"):
         run(plan(epochs=1, method="supervised"), World(CPU, folder=tmp_path), tmp_path)
 
 
