@@ -62,6 +62,13 @@ BENCHES: tuple[Bench, ...] = (
     Bench("alarms", (), "Alarm rules and state, one core."),
     Bench("commit", (), "One commit of a shard, by how many patients changed."),
     Bench(
+        "capacity",
+        ("--patients", "20000", "--seconds", "40"),
+        "The whole way in real processes (no Ray): ingest, Redis, monitor replicas with an untrained small model,"
+        " on two cores. Goals: 20,000 patients held, everything but the model at most 120 µs of processor time for"
+        " a window.",
+    ),
+    Bench(
         "ingest",
         (),
         "One ingest process that streams 50,000 patients at a frame a second each into a real Redis, which a"
