@@ -89,7 +89,7 @@ class Replica:
     def end_bare(self) -> Bare:
         """What came of it."""
         answer = self._answer()
-        assert isinstance(answer, Bare)  # noqa: S101
+        assert isinstance(answer, Bare)  # noqa: S101 - for the type checker
         return answer
 
     def _ask(self, *words: Any) -> Any:

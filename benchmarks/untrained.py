@@ -23,9 +23,9 @@ def untrained(folder: Path, *, encoder: str = "small", lead: str = "I") -> Model
     """
     import torch  # noqa: PLC0415 - takes seconds, and so do these: not for whoever asks for help only
 
-    from shared.artefact.writing import write  # noqa: PLC0415
-    from shared.encoder import HeadConfig, build, new_head  # noqa: PLC0415
-    from shared.network import Classifier  # noqa: PLC0415
+    from shared.artefact.writing import write  # noqa: PLC0415 - as above
+    from shared.encoder import HeadConfig, build, new_head  # noqa: PLC0415 - as above
+    from shared.network import Classifier  # noqa: PLC0415 - as above
 
     network = build(encoder, seed=1)
     head = new_head(network.dim, HeadConfig(kind="linear", outputs=len(SCORE_NAMES)), seed=2)

@@ -23,8 +23,8 @@ frames in Python but the mixed case, which loops over *runs* of equal frames.
 
 The checksum is multilinear hashing (Lemire and Kaser, "Strongly universal string
 hashing is fast", 2014): the upper 32 bits of ``sum(word[i] * key[i]) mod 2**64``
-over 32-bit words, with fixed odd 64-bit keys. Measured here it costs 50 ns for a
-frame of 100 samples where ``zlib.crc32`` in a loop costs 315 ns. It guards against
+over 32-bit words, with fixed odd 64-bit keys. Unlike
+``zlib.crc32`` it is one array operation for all frames of a batch. It guards against
 faults, not against an adversary.
 """
 

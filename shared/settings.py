@@ -101,7 +101,7 @@ class Loaded:
 def section_type(annotation: Any) -> type[Section]:
     """The section class behind a field of `Settings`."""
     assert isinstance(annotation, type)  # noqa: S101 - a fact of this module, for the type checker
-    assert issubclass(annotation, Section)  # noqa: S101
+    assert issubclass(annotation, Section)  # noqa: S101 - for the type checker
     return annotation
 
 

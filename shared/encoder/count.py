@@ -25,7 +25,7 @@ def count_macs(module: nn.Module, shape: tuple[int, ...]) -> int:
 
     def linear(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
         nonlocal total
-        assert isinstance(layer, nn.Linear)  # noqa: S101
+        assert isinstance(layer, nn.Linear)  # noqa: S101 - for the type checker
         total += output.numel() * layer.in_features
 
     hooks = []

@@ -93,7 +93,7 @@ def _fetch(folder: Path, names: list[str], mirror: str) -> None:
 @contextlib.contextmanager
 def _wfdb_at(mirror: str) -> Iterator[None]:
     """wfdb pointed at another address: it has a setter for one of its two addresses only."""
-    from wfdb.io import download as wfdb_download  # noqa: PLC0415
+    from wfdb.io import download as wfdb_download  # noqa: PLC0415 - slow to import
 
     if not mirror.startswith(("http://", "https://")) or not mirror.endswith("/"):
         raise PrepareError(f"--mirror {mirror}: write it as https://HOST/ with a slash at the end")

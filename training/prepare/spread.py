@@ -25,7 +25,7 @@ def over_ray(jobs: Iterable[Job], *, at_once: int | None = None) -> Iterator[Out
     done, so the driver's memory does not grow with the set. The part of a worker that dies is made again.
     """
     import ray  # noqa: PLC0415 - takes a second, and small sets need none
-    from ray.exceptions import RayError, RayTaskError  # noqa: PLC0415
+    from ray.exceptions import RayError, RayTaskError  # noqa: PLC0415 - slow to import
 
     task = ray.remote(num_cpus=1, max_retries=3)(make)
     limit = at_once or max(2, 2 * _cpus())

@@ -24,8 +24,8 @@ class SharedBatchNorm(nn.BatchNorm1d):
         normal, mean, variance, count = _normalise(input, self.weight, self.bias, self.eps)
         with torch.no_grad():
             assert self.num_batches_tracked is not None  # noqa: S101 - we only replace norms that track
-            assert self.running_mean is not None  # noqa: S101
-            assert self.running_var is not None  # noqa: S101
+            assert self.running_mean is not None  # noqa: S101 - for the type checker
+            assert self.running_var is not None  # noqa: S101 - for the type checker
             self.num_batches_tracked.add_(1)
             momentum = 0.1 if self.momentum is None else self.momentum
             self.running_mean.lerp_(mean, momentum)

@@ -172,7 +172,7 @@ def _state(plan: Plan, place: Place, out: Path, data: Dataset) -> bytes:
     if place.plain:
         return _plain(plan, place, out, data, show)
     # Imported late: Ray takes a second, and refusals should not.
-    from training.pretrain.on_ray import fit  # noqa: PLC0415
+    from training.pretrain.on_ray import fit  # noqa: PLC0415 - slow to import
 
     name = (
         "checkpoints"

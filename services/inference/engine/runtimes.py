@@ -90,7 +90,7 @@ def torch(model: Model, threads: int, device: str) -> Runtime:
     """torch, for GPUs; on the CPU it is the slowest and only for comparison."""
     import torch as th  # noqa: PLC0415 - takes seconds, and CPU serving does not need it
 
-    from shared.artefact.writing import torch_model  # noqa: PLC0415
+    from shared.artefact.writing import torch_model  # noqa: PLC0415 - as above
 
     if device.startswith("cuda") and not th.cuda.is_available():
         raise EngineError(f"engine.device is {device}, but torch finds no GPU: set it to cpu")

@@ -59,11 +59,11 @@ def open_recordings(
 def _readings(file: Path, name: str, kind: Kind, wish: Wanted, own: Own) -> Iterator[Reading]:
     # pandas takes half a second to import, which WFDB records do not need.
     if kind == "csv":
-        from services.ingest.recordings.csv_file import read_csv  # noqa: PLC0415
+        from services.ingest.recordings.csv_file import read_csv  # noqa: PLC0415 - as above
 
         return iter([("", lambda: read_csv(file, name, wish, own))])
     if kind == "npy":
-        from services.ingest.recordings.npy_file import read_npy  # noqa: PLC0415
+        from services.ingest.recordings.npy_file import read_npy  # noqa: PLC0415 - as above
 
         return read_npy(file, name, wish, own)
     return iter([("", lambda: read_record(file, name, wish))])
