@@ -79,7 +79,7 @@ def main(argv: Sequence[str]) -> int:
         with local_serve(app, replicas=arguments.replicas, host="127.0.0.1", port=arguments.port, environ=environ):
             where = f"http://127.0.0.1:{arguments.port}"
             figures, said = _watch(arguments, settings, overrides, model, url, where, console)
-    console.print(said)
+    console.print(said, soft_wrap=True)
     if arguments.json is not None:
         try:
             arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
