@@ -93,7 +93,8 @@ class Bench:
     def together(self, *variants: list[str], batch: int | None = None, method: str = "supervised") -> list[Path]:
         """Run the command once for each list of arguments, all at the same time; gives the run folders."""
         outs, processes = [], []
-        environ = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(_ROOT)}
+        # Ray gives workers a low priority (nice 15): beside anything else the terms would not be equal.
+        environ = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(_ROOT), "RAY_worker_niceness": "0"}
         for more in variants:
             self._runs += 1
             outs.append(self.folder / f"run-{self._runs}")
