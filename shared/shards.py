@@ -61,6 +61,16 @@ def parked_key(shard: int) -> str:
     return f"parked:{tag(shard)}"
 
 
+def silence_key(shard: int) -> str:
+    """Hash: patient, or source, that fell silent -> the alarm about it (`services.inference.alarms.liveness`)."""
+    return f"silent:{tag(shard)}"
+
+
+def report_key(replica: str) -> str:
+    """String with a time limit: who a live replica hears (`services.inference.monitor.lookout`)."""
+    return f"{PREFIX}:heard:{{{replica}}}"
+
+
 def latest_key(shard: int) -> str:
     """Hash: patient -> what views show of that patient; the owner never reads it back."""
     return f"latest:{tag(shard)}"
@@ -111,5 +121,7 @@ def session_start_key(shard: int, patient: bytes, session: int) -> bytes:
     return f"start:{tag(shard)}:{session}:".encode() + patient
 
 
+# The shard whose owner raises the alarms about whole sources; commands about those go to it.
+SYSTEM_SHARD = 0
 BATCH_FIELD = b"b"
 ALERT_ID, ALERT_BODY, AUDIT_FIELD = b"id", b"body", b"body"

@@ -6,7 +6,7 @@ Only `Liveness` (silent streams) is told a time; everything else runs on sample 
 from services.inference.alarms.alert import Alert, AlertError
 from services.inference.alarms.commands import Action, Applied, Command, CommandError, Outcome
 from services.inference.alarms.evidence import Scored
-from services.inference.alarms.liveness import Liveness, Silence
+from services.inference.alarms.liveness import Known, Liveness, Silence
 from services.inference.alarms.rules import Rules
 from services.inference.alarms.standing import StateError
 from services.inference.alarms.terms import Cause, Kind, Phase, Priority, Status, Transition
@@ -22,6 +22,7 @@ __all__ = [
     "Command",
     "CommandError",
     "Kind",
+    "Known",
     "Liveness",
     "Outcome",
     "Phase",

@@ -26,7 +26,8 @@ class Alert:
     same events give the same id, and nothing of the patient can be read from it. ``alarm`` is the same for
     all alerts of one alarm, empty for a mute's. ``close``: types that could not be told from ``type``.
     ``scores`` are the window's, ``evidence`` the smoothed ones (None where there are none), both in the order of
-    `SCORE_NAMES`. ``time_us`` is sample time. ``strip`` asks the sender to attach the window's ten seconds.
+    `SCORE_NAMES`. ``time_us`` is sample time; of silence itself the log's. ``strip`` asks the sender to attach the
+    window's ten seconds. ``clock``: it follows from time that passed while nothing came, not from samples.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Alert:
     why: str = ""
     command: str = ""
     strip: bool = False
+    clock: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: scores by name, the session as text (JavaScript has no 64-bit integers)."""
@@ -64,7 +66,7 @@ class Alert:
 
     def to_json(self) -> bytes:
         """The body that is committed."""
-        return json.dumps(self.to_dict(), separators=(",", ":"), ensure_ascii=False).encode()
+        return json.dumps(self.to_dict(), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
     @classmethod
     def from_json(cls, body: bytes) -> Self:

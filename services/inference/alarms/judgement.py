@@ -21,7 +21,8 @@ from shared.quality import Reason
 class Moment:
     """Who and when an event is about, and what an alert of it should show.
 
-    ``mark`` tells events of one window apart: a command's id, or the time of a tick.
+    ``mark`` tells events of one window apart: a command's id, or the time of a tick. ``about``: what a system
+    alarm is about. ``clock``: no window but the passing of time is what happened.
     """
 
     patient: bytes
@@ -38,6 +39,8 @@ class Moment:
     why: str = ""
     command: str = ""
     strip: bool = False
+    about: str = ""
+    clock: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +127,13 @@ def _alert(slot: Slot, phase: Phase, says: Transition, cause: Cause, moment: Mom
         scores=moment.scores,
         evidence=moment.smoothed or None,
         quality=moment.quality,
-        reasons=tuple(reason.label for reason in Reason if moment.reasons & reason),
+        reasons=(moment.about,) if moment.about else tuple(r.label for r in Reason if moment.reasons & r),
         model=moment.model,
         who=moment.who,
         why=moment.why,
         command=moment.command,
         strip=moment.strip and says in WITH_STRIP,
+        clock=moment.clock,
     )
 
 
@@ -154,6 +158,7 @@ def _of_mute(moment: Moment, mute: Mute, says: Transition, cause: Cause) -> Aler
         who=moment.who,
         why=moment.why,
         command=moment.command,
+        clock=moment.clock,
     )
 
 

@@ -1,11 +1,12 @@
 """Who has fallen silent: one alarm a patient, or one for all when a whole source or shard stops.
 
 This is the one part of alarms that needs a clock, so it has a state of its own and is outside the purity of
-the rest. The clock is the log's (entry ids, and the store's time when the log was read to its end): a monitor that
-was paused or is behind never takes its own silence for the patients'.
+the rest. The clock is the log's (entry ids, and the store's time when the log was read to its end), and silence
+counts only while somebody looks: a monitor that was paused, is behind, or has just taken a shard over never
+takes its own silence for the patients'.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,14 +15,14 @@ import numpy.typing as npt
 from services.inference.alarms.alert import Alert, alarm_id
 from services.inference.alarms.commands import Action, Applied, Command, Outcome
 from services.inference.alarms.judgement import Moment, announced, answer
+from services.inference.alarms.roll import Roll
 from services.inference.alarms.rules import TECHNICAL_PRIORITY, Rules, micros
 from services.inference.alarms.slot import Finding, Slot, judge, move
-from services.inference.alarms.standing import StateError, pack_slot, unpack_slots
 from services.inference.alarms.terms import Cause, Kind, Phase, Priority, Trigger
+from services.inference.alarms.together import Look, Tally, Together
+from services.inference.alarms.watches import Watch, everybody, is_system, of_shard, of_source, subject
+from shared.shards import SYSTEM_SHARD
 
-SHARD = 0
-"""The session that stands for all of the shard's patients."""
-_VERSION = 1
 _BACK = Finding(Priority.NONE, gone=True)
 
 
@@ -35,124 +36,120 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
-class _Watch:
-    """One thing that can fall silent. Disarmed once it has alarmed, until it is heard again."""
+class Known:
+    """A patient whom an earlier owner knew: session, how far the own time has come, whether admitted.
 
-    slot: Slot
-    armed: bool = True
+    ``heard``: whether a frame ever came; who was never heard is not missed.
+    """
 
-    def pack(self) -> bytes:
-        return bytes([_VERSION, self.armed]) + pack_slot(self.slot)
-
-    @classmethod
-    def unpack(cls, state: bytes, kind: Kind) -> "_Watch":
-        if len(state) < 2 or state[0] != _VERSION:
-            raise StateError(f"liveness state of {len(state)} bytes: not ours")
-        slots = unpack_slots(state[2:])
-        if len(slots) != 1 or slots[0].kind is not kind:
-            raise StateError("liveness state of another kind: not ours")
-        return cls(slots[0], bool(state[1]))
+    name: bytes
+    session: int
+    sample_us: int
+    watched: bool = True
+    heard: bool = True
 
 
 class Liveness:
-    """The silence of some patients. Not thread-safe.
+    """The silence of one shard's patients. Not thread-safe.
 
-    ``expected``: patients known at ``now_us`` and whether each is watched (admitted); their silence counts from
-    then on. ``states``: what `changed` gave last for each key.
+    ``known``: their silence counts from the first check on. ``states``: what `changed` gave last for each key.
+    The owner of `SYSTEM_SHARD` raises the alarms about sources, shards and everybody.
     """
 
     def __init__(
         self,
         rules: Rules,
-        now_us: int = 0,
-        expected: Iterable[tuple[bytes, bool]] = (),
+        shard: int = SYSTEM_SHARD,
+        known: Iterable[Known] = (),
         states: Iterable[tuple[bytes, bytes]] = (),
     ) -> None:
         self._rules = rules
-        self._rows: dict[bytes, int] = {}
-        self._names: list[bytes] = []
-        self._free: list[int] = []
-        self._heard = np.zeros(0, np.int64)
-        self._since = np.zeros(0, np.int64)  # from when on silence counts
-        self._sample = np.zeros(0, np.int64)
-        self._session = np.zeros(0, np.uint64)
-        self._watched = np.zeros(0, bool)
-        self._armed = np.zeros(0, bool)
-        self._watches: dict[bytes, _Watch] = {}  # of those in alarm, refractory or disarmed
+        self._shard = shard
+        self._roll = Roll()
+        self._looked_us: int | None = None
+        self._watches: dict[bytes, Watch] = {}  # of those in alarm, refractory or disarmed
         self._changed: set[bytes] = set()
-        for name, watched in expected:
-            row = self._enter(name)
-            self._heard[row] = self._since[row] = self._sample[row] = now_us
-            self._watched[row] = watched
+        for one in known:
+            if one.heard:
+                self._roll.add(one.name, one.session, one.sample_us, one.watched)
+            else:
+                self._roll.watch(one.name, one.watched, 0)
         for key, state in states:
-            self._keep(key, _Watch.unpack(state, Kind.SYSTEM_SILENT if _is_system(key) else Kind.STREAM_LOST))
+            self._keep(key, Watch.unpack(key, state))
         self._changed.clear()
+
+    def reconfigure(self, rules: Rules) -> None:
+        """Other rules from the next event on."""
+        self._rules = rules
 
     def heard(
         self,
-        patients: Iterable[bytes],
+        patients: Sequence[bytes],
         session: npt.NDArray[np.uint64],
         sample_us: npt.NDArray[np.int64],
-        at_us: int,
+        at_us: npt.NDArray[np.int64],
     ) -> list[Alert]:
-        """Frames came at ``at_us`` of the log, each up to ``sample_us`` of its patient's time: alarms end."""
-        names = list(patients)
-        rows = np.array([self._rows.get(n, -1) for n in names], np.int64)
-        for i in np.flatnonzero(rows < 0).tolist():
-            rows[i] = self._enter(names[i])
-        self._heard[rows] = self._since[rows] = at_us
-        self._sample[rows], self._session[rows] = sample_us, session
+        """Frames came at ``at_us`` of the log, each up to ``sample_us`` of its patient's time: alarms end.
+
+        A patient appears once. Frames older than an alarm (read again after a take-over) do not end it.
+        """
+        self._roll.hear(patients, session, sample_us, at_us)
         alerts: list[Alert] = []
-        if not self._watches:
-            return alerts
-        sessions = {int(s): key for key in self._watches if _is_system(key) for s in (_session(key),)}
-        for number, key in sessions.items():
-            members = self._members(number)
-            if np.isin(rows, members).any():
-                if not self._watches[key].armed:  # back after an alarm: who stays away has the full time again
-                    self._since[members] = np.maximum(self._since[members], at_us)
-                alerts += self._returned(key, at_us)
-        for name in dict.fromkeys(n for n in names if n in self._watches):
-            alerts += self._returned(name, at_us)
+        if self._watches:
+            for name, at in zip(patients, at_us.tolist(), strict=True):
+                watch = self._watches.get(name)
+                if watch is not None and at >= watch.slot.began_us:
+                    alerts += self._returned(name, at)
         return alerts
 
-    def check(self, now_us: int) -> Silence:
-        """Who is silent. Call it about once a second, only when the log has been read to its end at ``now_us``."""
-        alerts: list[Alert] = []
-        for key in list(self._watches):
-            alerts += self._judge(key, None, now_us)
-        lost_us = micros(self._rules.settings.stream_lost_s)
-        member = self._watched & self._armed
-        silent = member & (now_us - self._since > lost_us)
-        spared = np.zeros(len(silent), bool)
-        if silent.any():
-            for session in self._silent_together(member, silent):
-                alerts += self._judge(_key(session), self._finding(Kind.SYSTEM_SILENT), now_us)
-                spared[self._members(session)] = True
-                if session == SHARD:
-                    break
-            alone = silent & ~spared & (now_us - self._since > lost_us + micros(self._rules.settings.gather_s))
-            for row in np.flatnonzero(alone).tolist():
-                alerts += self._judge(self._names[row], self._finding(Kind.STREAM_LOST), now_us)
-        lost = np.flatnonzero(self._watched & (spared | (now_us - self._heard > lost_us)))
-        times = self._sample[lost] + (now_us - self._heard[lost])
-        return Silence(
-            tuple(alerts),
-            tuple((self._names[row], t) for row, t in zip(lost.tolist(), times.tolist(), strict=True)),
-        )
+    def look(self, now_us: int) -> None:
+        """The log has been read to its end at ``now_us``. To be called about once a second.
+
+        Time that passed without a look (a third of ``stream_lost_s``, or all before the first) is given back to
+        everybody.
+        """
+        if self._looked_us is None:
+            self._roll.begin(now_us)
+        elif now_us - self._looked_us > self._lost_us // 3:
+            self._roll.forgive(now_us - self._looked_us, now_us)
+        self._looked_us = now_us
+
+    def tally(self) -> Tally:
+        """This shard's patients by source, for `Together`."""
+        return self._roll.tally(self._shard)
+
+    def check(self, look: Look) -> Silence:
+        """Who is silent, after `look` at the same moment; ``look.together`` is what all shards say."""
+        roll, now_us, together = self._roll, look.now_us, look.together
+        alerts = [alert for key in list(self._watches) for alert in self._judge(key, None, now_us)]
+        silent = roll.silent(now_us - self._lost_us)
+        spared = roll.nobody
+        if silent.any() or roll.spared.any() or self._shard == SYSTEM_SHARD:
+            if self._shard == SYSTEM_SHARD:
+                alerts += self._of_many(together, now_us)
+            spared = silent & together.spared(self._shard, roll.session)
+            # Those with whom they were silent are back: who stays away has the full time again.
+            roll.restart(roll.spared & ~spared, now_us)
+            gathered_us = self._lost_us + micros(self._rules.settings.gather_s)
+            alone = roll.silent(now_us - gathered_us) & roll.armed & ~spared
+            if alone.any():
+                # Not for ever: if the others cannot be heard of, silence alarms one by one. A shard that is taken
+                # over meanwhile has the full time again, so it may last more than once that long.
+                patience_us = gathered_us + 2 * self._lost_us
+                alone &= ~together.undecided(self._shard, roll.session) | roll.silent(now_us - patience_us)
+                for row in np.flatnonzero(alone).tolist():
+                    alerts += self._judge(roll.names[row], _found(Kind.STREAM_LOST), now_us)
+        roll.spared = spared
+        return Silence(tuple(alerts), tuple(roll.times(silent, now_us)) if silent.any() else ())
 
     def command(self, command: Command, now_us: int) -> Applied:
         """What people do about it: acknowledge, end; standby and discharge stop the watch, admit resumes it."""
-        row = self._rows.get(command.name)
         if command.action in {Action.ADMIT, Action.STANDBY, Action.DISCHARGE}:
-            if row is None:
-                return Applied(Outcome.UNKNOWN_PATIENT)
-            self._watched[row] = command.action is Action.ADMIT
-            self._since[row] = now_us
+            self._roll.watch(command.name, command.action is Action.ADMIT, now_us)
             cause = Cause.STANDBY if command.action is Action.STANDBY else Cause.DISCHARGED
             return Applied(Outcome.APPLIED, tuple(self._leave(command, cause, now_us)))
         for key, watch in self._watches.items():
-            if watch.slot.alarm.hex() == command.alarm and (_is_system(key) or key == command.name):
+            if watch.slot.alarm.hex() == command.alarm and (is_system(key) or key == command.name):
                 moment = self._moment(key, now_us, command)
                 slot, applied = answer(watch.slot, moment, command.action, self._rules)
                 if applied.outcome is Outcome.APPLIED:
@@ -163,12 +160,9 @@ class Liveness:
     def forget(self, names: Iterable[bytes]) -> None:
         """Drop patients who were discharged."""
         for name in names:
-            row = self._rows.pop(name, None)
-            if row is not None:
-                self._watched[row] = False
-                self._free.append(row)
-                if self._watches.pop(name, None) is not None:
-                    self._changed.add(name)
+            self._roll.remove(name)
+            if self._watches.pop(name, None) is not None:
+                self._changed.add(name)
 
     def changed(self) -> dict[bytes, bytes | None]:
         """The state of every key that changed since the last call; None where nothing is to be kept."""
@@ -180,24 +174,25 @@ class Liveness:
         """Every active alarm; a system alarm's patient is empty."""
         for key, watch in self._watches.items():
             if watch.slot.active:
-                yield b"" if _is_system(key) else key, watch.slot
+                yield b"" if is_system(key) else key, watch.slot
 
-    def _silent_together(self, member: npt.NDArray[np.bool_], silent: npt.NDArray[np.bool_]) -> Iterator[int]:
-        """Sessions (a source's patients share one) of which everybody is silent; `SHARD` first if all are."""
-        fewest = self._rules.settings.system_patients
-        if silent.sum() >= fewest and (silent == member).all():
-            yield SHARD
-        known = silent & (self._session != SHARD)
-        sessions, count = np.unique(self._session[known], return_counts=True)
-        for session, quiet in zip(sessions.tolist(), count.tolist(), strict=True):
-            if quiet >= fewest and quiet == int((member & (self._session == session)).sum()):
-                yield session
+    @property
+    def _lost_us(self) -> int:
+        return micros(self._rules.settings.stream_lost_s)
 
-    def _finding(self, kind: Kind) -> Finding:
-        return Finding(TECHNICAL_PRIORITY[kind], gone=False)
-
-    def _members(self, session: int) -> npt.NDArray[np.int64]:
-        return np.flatnonzero((self._session == session) | (session == SHARD))
+    def _of_many(self, together: Together, now_us: int) -> list[Alert]:
+        """Sources, shards or everybody: who of them is back, and who is silent as a whole."""
+        alerts: list[Alert] = []
+        for key in [key for key, watch in self._watches.items() if is_system(key)]:
+            about = subject(key)
+            if together.back(self._watches[key].slot.began_us, session=about.session, shard=about.shard):
+                alerts += self._returned(key, now_us)
+        quiet = [of_source(session) for session in together.quiet.tolist()]
+        quiet += [of_shard(shard) for shard in together.quiet_shards.tolist()]
+        quiet += [everybody()] if together.rest_quiet else []
+        for key in quiet:
+            alerts += self._judge(key, _found(Kind.SYSTEM_SILENT), now_us)
+        return alerts
 
     def _returned(self, key: bytes, now_us: int) -> list[Alert]:
         alerts = self._judge(key, _BACK, now_us)
@@ -207,16 +202,21 @@ class Liveness:
         return alerts
 
     def _judge(self, key: bytes, finding: Finding | None, now_us: int) -> list[Alert]:
-        kind = Kind.SYSTEM_SILENT if _is_system(key) else Kind.STREAM_LOST
-        watch = self._watches.get(key) or _Watch(Slot(kind))
+        kind = Kind.SYSTEM_SILENT if is_system(key) else Kind.STREAM_LOST
+        watch = self._watches.get(key) or Watch(Slot(kind))
         if finding is not None and finding.level and not watch.armed:
             return []
         moment = self._moment(key, now_us)
-        alarm = alarm_id(moment.patient, moment.session, now_us, kind)
-        moves = judge(watch.slot, finding, now_us, self._rules.courses[kind], alarm)
+        moves = judge(
+            watch.slot,
+            finding,
+            now_us,
+            self._rules.courses[kind],
+            alarm_id(moment.about.encode() or key, moment.session, now_us, kind),
+        )
         if moves:
             began = moves[-1].slot.phase is Phase.RAISED
-            self._keep(key, _Watch(moves[-1].slot, watch.armed and not began))
+            self._keep(key, Watch(moves[-1].slot, watch.armed and not began))
         return announced(watch.slot, moves, moment, self._rules)
 
     def _leave(self, command: Command, cause: Cause, now_us: int) -> list[Alert]:
@@ -224,64 +224,36 @@ class Liveness:
         if watch is None:
             return []
         moved = move(watch.slot, Trigger.LEAVE, cause, now_us, self._rules.courses[Kind.STREAM_LOST])
-        self._keep(command.name, _Watch(Slot(Kind.STREAM_LOST)))
+        self._keep(command.name, Watch(Slot(Kind.STREAM_LOST)))
         moment = self._moment(command.name, now_us, command)
         return announced(watch.slot, [moved], moment, self._rules) if moved is not None else []
 
     def _moment(self, key: bytes, now_us: int, command: Command | None = None) -> Moment:
-        row = self._rows.get(key)
-        session = _session(key) if _is_system(key) else int(self._session[row]) if row is not None else 0
+        about = subject(key) if is_system(key) else None
+        mark = f"@{now_us}" if about is None else f"@{now_us}{about.label}"
         return Moment(
-            patient=b"" if row is None else key,
-            session=session,
+            patient=b"" if about else key,
+            session=(about.session or 0) if about else self._roll.session_of(key),
             window=-1,
             now_us=now_us,
             smoothed=(),
-            mark=f"@{now_us}" if command is None else command.id,
+            mark=mark if command is None else command.id,
             who=command.who if command else "",
             why=command.why if command else "",
             command=command.id if command else "",
+            about=about.label if about else "",
+            clock=True,
         )
 
-    def _keep(self, key: bytes, watch: _Watch) -> None:
-        row = None if _is_system(key) else self._enter(key)
+    def _keep(self, key: bytes, watch: Watch) -> None:
         if watch.armed and watch.slot.phase is Phase.IDLE:
             self._watches.pop(key, None)
         else:
             self._watches[key] = watch
-        if row is not None:
-            self._armed[row] = watch.armed
+        if not is_system(key):
+            self._roll.arm(key, watch.armed)
         self._changed.add(key)
 
-    def _enter(self, name: bytes) -> int:
-        row = self._rows.get(name)
-        if row is None:
-            if not self._free:
-                self._grow()
-            row = self._rows[name] = self._free.pop()
-            self._names[row] = name
-            self._session[row] = SHARD
-            self._watched[row] = self._armed[row] = True
-        return row
 
-    def _grow(self) -> None:
-        old = len(self._names)
-        more = max(16, old)
-        for field in ("_heard", "_since", "_sample", "_session", "_watched", "_armed"):
-            values = getattr(self, field)
-            setattr(self, field, np.concatenate([values, np.zeros(more, values.dtype)]))
-        self._names += [b""] * more
-        self._free.extend(reversed(range(old, old + more)))
-
-
-def _key(session: int) -> bytes:
-    """The key of a system alarm; no patient's name begins with NUL."""
-    return b"\0" + session.to_bytes(8, "little")
-
-
-def _is_system(key: bytes) -> bool:
-    return key[:1] == b"\0"
-
-
-def _session(key: bytes) -> int:
-    return int.from_bytes(key[1:9], "little")
+def _found(kind: Kind) -> Finding:
+    return Finding(TECHNICAL_PRIORITY[kind], gone=False)

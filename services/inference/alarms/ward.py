@@ -5,6 +5,7 @@ present, an alarm active, a time come) go through the state machine one by one.
 """
 
 from collections.abc import Iterable, Iterator
+from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -107,17 +108,27 @@ class AlarmWard:
         return applied
 
     def tick(self, times: Iterable[tuple[bytes, int]], model: str = "") -> list[Alert]:
-        """Let time pass for patients whose stream is lost: (name, their time in µs). Unknown ones are ignored."""
+        """Let time pass for patients whose stream is lost: (name, their time in µs). Unknown ones are ignored.
+
+        What nobody would be told of does not happen: it waits for the next window. So the alerts tell all that
+        time alone has changed, and when, and an offline run can repeat it.
+        """
         alerts: list[Alert] = []
         for name, time_us in times:
             row = self._rows.get(name)
             if row is None or not self._watched[row] or time_us < self._due[row]:
                 continue
             moment = self._moment(
-                row, max(time_us, int(self._records["now_us"][row])), model=model, mark=f"@{self._due[row]}"
+                row,
+                max(time_us, int(self._records["now_us"][row])),
+                model=model,
+                mark=f"@{self._due[row]}",
+                clock=True,
             )
-            self._records["now_us"][row] = moment.now_us
             standing, said = on_window(self._standings.get(row, ADMITTED), moment, None, self._rules)
+            if not said:
+                continue
+            self._records["now_us"][row] = moment.now_us
             self._stand(row, standing)
             self._changed.append(np.array([row]))
             alerts += said
@@ -143,6 +154,11 @@ class AlarmWard:
                 self._names[row] = None
                 self._standings.pop(row, None)
                 self._free.append(row)
+
+    def now_us(self, name: bytes) -> int:
+        """How far a patient's own time has come; 0 if unknown."""
+        row = self._rows.get(name)
+        return 0 if row is None else int(self._records["now_us"][row])
 
     def standing(self, name: bytes) -> Standing | None:
         """Status, known finding and alarms of a patient; None if unknown."""
@@ -196,12 +212,13 @@ class AlarmWard:
 
     def _judge(self, windows: Scored, conditions: Conditions, i: int, row: int, model: str) -> list[Alert]:
         seen = Seen(*(getattr(conditions, name)[i].item() for name in Seen.__slots__))
+        quality = float(windows.quality[i])  # the gate is not asked about a window with too few samples
         moment = self._moment(
             row,
             int(self._records["now_us"][row]),
             model=model,
             scores=tuple(windows.scores[i].tolist()) if seen.judged else None,
-            quality=float(windows.quality[i]),
+            quality=quality if isfinite(quality) else None,
             reasons=int(windows.reasons[i]),
             strip=not windows.empty[i],
         )
@@ -225,6 +242,7 @@ class AlarmWard:
         why: str = "",
         command: str = "",
         strip: bool = False,
+        clock: bool = False,
     ) -> Moment:
         name, record = self._names[row], self._records[row]
         return Moment(
@@ -242,6 +260,7 @@ class AlarmWard:
             why,
             command,
             strip,
+            clock=clock,
         )
 
     def _stand(self, row: int, standing: Standing) -> None:

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from services.inference.alarms import Status
+from services.inference.alarms.slot import NO_TYPE, Slot
 from services.inference.alarms.standing import unpack
+from services.inference.alarms.watches import Watch
 from services.inference.monitor.latest import LATEST
 from shared.connection import Client
 from shared.labels import SCORE_NAMES
@@ -29,6 +31,7 @@ from shared.shards import (
     lease_key,
     position_key,
     shard_of,
+    silence_key,
     state_key,
 )
 
@@ -85,26 +88,31 @@ def patient(client: Client, shards: int, name: str) -> dict[str, Any] | None:
     pipe = client.pipeline(transaction=False)
     pipe.hget(latest_key(shard), key)
     pipe.hget(state_key(shard), key)
-    raw, state = pipe.execute()
+    pipe.hget(silence_key(shard), key)
+    raw, state, silence = pipe.execute()
     if raw is None or len(raw) != LATEST.itemsize:
         return None
     view = patient_view(key, np.frombuffer(raw, LATEST)[0])
-    view["status"], view["alarms"] = Status.ADMITTED.label, []
+    slots: list[Slot] = []
+    view["status"] = Status.ADMITTED.label
     if state is not None:
         _, standing = unpack(state)
         view["status"] = standing.status.label
-        view["alarms"] = [
-            {
-                "alarm": slot.alarm.hex(),
-                "kind": slot.kind.label,
-                "phase": slot.phase.label,
-                "priority": slot.priority.label,
-                "type": SCORE_NAMES[slot.type],
-                "began_us": slot.began_us,
-            }
-            for slot in standing.slots
-            if slot.active
-        ]
+        slots += standing.slots
+    if silence is not None:
+        slots.append(Watch.unpack(key, silence).slot)
+    view["alarms"] = [
+        {
+            "alarm": slot.alarm.hex(),
+            "kind": slot.kind.label,
+            "phase": slot.phase.label,
+            "priority": slot.priority.label,
+            "type": "" if slot.type == NO_TYPE else SCORE_NAMES[slot.type],
+            "began_us": slot.began_us,
+        }
+        for slot in slots
+        if slot.active
+    ]
     return view
 
 

@@ -7,7 +7,7 @@ from enum import Enum
 from services.inference.commit.ids import after
 from shared.position import ShardPosition, parse_id
 from shared.sections import MonitorSettings
-from shared.shards import latest_key, marks_key, parked_key, state_key
+from shared.shards import latest_key, marks_key, parked_key, silence_key, state_key
 
 # A dead letter keeps the beginning of the entry: enough to see what sent it, not enough to fill Redis.
 DEAD_LETTER_BYTES = 4096
@@ -16,12 +16,14 @@ DEAD_LETTER_BYTES = 4096
 class Kind(Enum):
     """What is kept of each patient, each kind in a hash of its own: a step writes only what changed.
 
-    ``recovered``: whether a new owner needs it to go on; the others are for views.
+    ``recovered``: whether a new owner needs it to go on; the others are for views. The scripts know how many
+    there are, and that those come first which are recovered.
     """
 
     MARK = (marks_key, True)
     STATE = (state_key, True)
     PARKED = (parked_key, True)
+    SILENCE = (silence_key, True)
     LATEST = (latest_key, False)
 
     def __init__(self, key: Callable[[int], str], recovered: bool) -> None:

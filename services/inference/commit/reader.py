@@ -70,6 +70,7 @@ class ShardReader:
         self._entries: dict[int, str] = {}
         self._commands: dict[int, str] = {}
         self._committed: dict[int, tuple[int, int]] = {}
+        self._more: frozenset[int] = frozenset()
 
     @property
     def shards(self) -> tuple[int, ...]:
@@ -87,6 +88,10 @@ class ShardReader:
         for cursors in (self._entries, self._commands, self._committed):
             cursors.pop(shard, None)
 
+    def at_end(self, shard: int) -> bool:
+        """Whether the last read brought all that had come of this shard when it was sent."""
+        return shard in self._entries and shard not in self._more
+
     def read(self, block_ms: int, most: int | None = None) -> list[Pulled]:
         """What is there, of every shard that has something; waits up to ``block_ms`` for the first, 0 for none.
 
@@ -100,6 +105,7 @@ class ShardReader:
         count = count if most is None else min(count, most)
         cluster = isinstance(self._client, RedisCluster)
         answer = self._polled(block_ms, count) if cluster else self._awaited(block_ms, count)
+        self._more = frozenset(shard for shard in self._entries if len(answer.get(stream_key(shard), ())) >= count)
         if not answer:
             return []
         self._appetite.fed([fields for rows in answer.values() for _, fields in rows])

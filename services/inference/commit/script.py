@@ -59,10 +59,10 @@ class Script:
             return error
 
 
-# KEYS: lease, position, the hashes of the kinds (4), counters, alerts, audit, dead letters, commands.
+# KEYS: lease, position, the hashes of the kinds (5), counters, alerts, audit, dead letters, commands.
 # ARGV: token, lease ms, expected sequence, next sequence, commit id, offset, rewind, command,
 #       alerts max, alerts keep ms, audit max, dead letters max, then packed lists:
-#       put of each kind (4), drop of each kind (4), counters, alerts, audit, dead letters.
+#       put of each kind (5), drop of each kind (5), counters, alerts, audit, dead letters.
 COMMIT = Script("""
 local stored = redis.call('HMGET', KEYS[2], 'sequence', 'commit', 'command')
 local sequence = stored[1] or '0'
@@ -85,45 +85,46 @@ local function many(command, key, packed)
     redis.call(command, key, unpack(list, first, math.min(first + 3999, #list)))
   end
 end
-for kind = 1, 4 do
+for kind = 1, 5 do
   many('HSET', KEYS[2 + kind], ARGV[12 + kind])
-  many('HDEL', KEYS[2 + kind], ARGV[16 + kind])
-end
-if ARGV[21] ~= '' then
-  local list = cmsgpack.unpack(ARGV[21])
-  for i = 1, #list, 2 do redis.call('HINCRBY', KEYS[7], list[i], list[i + 1]) end
-end
-if ARGV[22] ~= '' then
-  local list = cmsgpack.unpack(ARGV[22])
-  for i = 1, #list, 2 do
-    redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[9], '*', 'id', list[i], 'body', list[i + 1])
-  end
-  local now = redis.call('TIME')
-  redis.call('XTRIM', KEYS[8], 'MINID', '~', string.format('%.0f', math.max(0, now[1] * 1000 - ARGV[10])))
+  many('HDEL', KEYS[2 + kind], ARGV[17 + kind])
 end
 if ARGV[23] ~= '' then
   local list = cmsgpack.unpack(ARGV[23])
-  for i = 1, #list do redis.call('XADD', KEYS[9], 'MAXLEN', '~', ARGV[11], '*', 'body', list[i]) end
+  for i = 1, #list, 2 do redis.call('HINCRBY', KEYS[8], list[i], list[i + 1]) end
 end
 if ARGV[24] ~= '' then
   local list = cmsgpack.unpack(ARGV[24])
+  for i = 1, #list, 2 do
+    redis.call('XADD', KEYS[9], 'MAXLEN', '~', ARGV[9], '*', 'id', list[i], 'body', list[i + 1])
+  end
+  local now = redis.call('TIME')
+  redis.call('XTRIM', KEYS[9], 'MINID', '~', string.format('%.0f', math.max(0, now[1] * 1000 - ARGV[10])))
+end
+if ARGV[25] ~= '' then
+  local list = cmsgpack.unpack(ARGV[25])
+  for i = 1, #list do redis.call('XADD', KEYS[10], 'MAXLEN', '~', ARGV[11], '*', 'body', list[i]) end
+end
+if ARGV[26] ~= '' then
+  local list = cmsgpack.unpack(ARGV[26])
   for i = 1, #list, 4 do
-    redis.call('XADD', KEYS[10], 'MAXLEN', '~', ARGV[12], '*', 'reason', list[i], 'entry', list[i + 1],
+    redis.call('XADD', KEYS[11], 'MAXLEN', '~', ARGV[12], '*', 'reason', list[i], 'entry', list[i + 1],
       'bytes', list[i + 2], 'data', list[i + 3])
   end
 end
-if ARGV[8] ~= (stored[3] or '0-0') then redis.call('XTRIM', KEYS[11], 'MINID', '~', ARGV[8]) end
+if ARGV[8] ~= (stored[3] or '0-0') then redis.call('XTRIM', KEYS[12], 'MINID', '~', ARGV[8]) end
 return {'applied', ARGV[4]}
 """)
 
-# KEYS as for COMMIT. Gives the lease's token, the position, and the hashes of the first three kinds.
+# KEYS as for COMMIT. Gives the lease's token, the position, and the hashes of the first four kinds.
 # Keys of a wrong type are found here: half of a commit may not run before one of them stops it.
 LOAD = Script("""
-redis.call('HLEN', KEYS[6])
 redis.call('HLEN', KEYS[7])
-for stream = 8, 11 do redis.call('XLEN', KEYS[stream]) end
+redis.call('HLEN', KEYS[8])
+for stream = 9, 12 do redis.call('XLEN', KEYS[stream]) end
 return {redis.call('GET', KEYS[1]), redis.call('HGETALL', KEYS[2]),
-  redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4]), redis.call('HGETALL', KEYS[5])}
+  redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4]), redis.call('HGETALL', KEYS[5]),
+  redis.call('HGETALL', KEYS[6])}
 """)
 
 # KEYS: lease, position. ARGV: token. What became of a commit whose reply was lost.

@@ -8,11 +8,12 @@ any point leaves nothing behind but what the next owner finds in Redis.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from redis.exceptions import RedisError
 
+from services.inference.alarms.together import Look
 from services.inference.commit.facts import Retention
 from services.inference.commit.link import Link
 from services.inference.commit.reader import Pulled, ShardReader
@@ -20,6 +21,7 @@ from services.inference.commit.store import TRANSIENT, Holding, Outcome, ShardSt
 from services.inference.engine import Engine, score
 from services.inference.engine.runtimes import Array
 from services.inference.monitor.decoding import decoded
+from services.inference.monitor.lookout import Lookout
 from services.inference.monitor.pulse import Pulse, tell
 from services.inference.monitor.shard import Placed, Shard, ShardRules
 from services.inference.ownership.tenure import Tenures
@@ -94,6 +96,7 @@ class PullLoop:
         lease_ms = round(self._settings.lease_s * 1000)
         self._store = ShardStore(self._link, lease_ms=lease_ms, retention=Retention.of(self._settings))
         self._reader = ShardReader(self._reading)
+        self._lookout = Lookout(self._reading, replica, settings.stream.shards, clock=clock)
         self._bite = Bite(self._settings.lease_s / 4)
         self._shards: dict[int, Shard] = {}
 
@@ -170,20 +173,25 @@ class PullLoop:
 
     def _step(self) -> None:
         begun = self._cpu()
+        now_us = self._lookout.begin(self.rules.alarms, self._shards.keys(), self._tenures.live)
         pulled = [p for p in self._reader.read(BLOCK_MS, self._bite.entries) if p.shard in self._shards]
         came, read_at = self._clock(), self._wall()
         self.pulse.stage.read += self._cpu() - begun
+        now_us = {shard: at for shard, at in now_us.items() if self._reader.at_end(shard)}
         ahead = {each.shard for each in pulled}  # memory has taken in what is not handed to a commit yet
         try:
-            placed = self._carry(pulled, ahead)
+            placed = self._carry(pulled, now_us, ahead)
         finally:
             for shard in ahead:
                 self._discard(shard)
         self._bite.took(self._clock() - came, max((len(each.entries) for each in pulled), default=0))
         self._note(pulled, placed, read_at)
 
-    def _carry(self, pulled: list[Pulled], ahead: set[int]) -> list[Placed]:
-        """Place, score, judge, commit; takes the shards that were handed to commits out of ``ahead``."""
+    def _carry(self, pulled: list[Pulled], now_us: Mapping[int, int], ahead: set[int]) -> list[Placed]:
+        """Place, score, judge, commit; takes the shards that were handed to commits out of ``ahead``.
+
+        ``now_us``: the shards to be looked at for silence, and when.
+        """
         stage, cpu = self.pulse.stage, self._cpu
         begun = cpu()
         read = decoded(pulled, self.rules.most_bytes)
@@ -197,14 +205,28 @@ class PullLoop:
         # What was lost in the midst of the step is not among them: its new owner reads all of it.
         held = [(each, scored) for each, scored in zip(placed, scores, strict=True) if each.shard in self._shards]
         at = cpu()
-        version = self.engine.version
-        facts = [self._shards[each.shard].conclude(each, scored, version) for each, scored in held]
+        version, looks = self.engine.version, self._looks(now_us)
+        steps = [
+            (each, self._shards[each.shard].conclude(each, scored, version, look=looks.pop(each.shard, None)))
+            for each, scored in held
+        ]
+        silent = []
+        for shard, look in looks.items():  # nothing came of these, which may be just what is to be said
+            ahead.add(shard)
+            facts = self._shards[shard].silence(look, version)
+            if facts is None:
+                ahead.remove(shard)
+            else:
+                silent.append((self._tenures.held[shard], facts))
         judged = cpu()
-        holdings = [self._tenures.held[each.shard] for each, _ in held]
-        outcomes = self._store.commit_many(list(zip(holdings, facts, strict=True)), now_s=self._clock())
-        ahead.difference_update(each.shard for each, _ in held)
-        for (each, _), outcome in zip(held, outcomes, strict=True):
-            self._commit(each, outcome)
+        commits = [(self._tenures.held[each.shard], facts) for each, facts in steps] + silent
+        outcomes = self._store.commit_many(commits, now_s=self._clock())
+        ahead.difference_update(holding.shard for holding, _ in commits)
+        for (holding, _), outcome in zip(commits, outcomes, strict=True):
+            self._settle(holding, outcome)
+        for (each, _), outcome in zip(steps, outcomes, strict=False):
+            if outcome is Outcome.APPLIED:
+                self._late(each)
         stage.place += there - begun
         stage.score += known - there - (stage.model - asked)
         stage.judge += judged - at
@@ -230,13 +252,22 @@ class PullLoop:
         for shard in self._tenures.keep():
             self._forget(shard)
 
-    def _commit(self, placed: Placed, outcome: Outcome) -> None:
-        self._settle(self._tenures.held[placed.shard], outcome)
-        if outcome is Outcome.APPLIED:
-            windows = placed.step.cut.windows
-            # A window with gaps waited for its samples, as it should; that says nothing about our speed.
-            ends = windows["end_us"][windows["outcome"] == WindowOutcome.COMPLETE]
-            self.pulse.latency.add(self._wall() - ends / 1e6)
+    def _looks(self, now_us: Mapping[int, int]) -> dict[int, Look]:
+        """A look at each of these shards that is still ours, with what all replicas hear."""
+        now_us = {shard: at for shard, at in now_us.items() if shard in self._shards}
+        if not now_us:
+            return {}
+        tallies = {number: shard.tally(now_us.get(number)) for number, shard in self._shards.items()}
+        together = self._lookout.together(self.rules.alarms, now_us, tallies)
+        self._lookout.tell(self.rules.alarms, tallies, self._tenures.live)
+        return {shard: Look(at, together) for shard, at in now_us.items()}
+
+    def _late(self, placed: Placed) -> None:
+        """Note how late the windows of a step were committed."""
+        windows = placed.step.cut.windows
+        # A window with gaps waited for its samples, as it should; that says nothing about our speed.
+        ends = windows["end_us"][windows["outcome"] == WindowOutcome.COMPLETE]
+        self.pulse.latency.add(self._wall() - ends / 1e6)
 
     def _settle(self, holding: Holding, outcome: Outcome) -> None:
         """Memory is kept only if it is what Redis holds, or until that is known (`_resolve` comes first)."""

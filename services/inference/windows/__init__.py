@@ -5,7 +5,8 @@ docs/windows.md has the rules.
 
 from services.inference.windows.cut import WINDOW, Block, Cut, Outcome
 from services.inference.windows.cutter import Cutter, Step
+from services.inference.windows.heard import Heard
 from services.inference.windows.parked import ParkedError
 from services.inference.windows.rules import Rules
 
-__all__ = ["WINDOW", "Block", "Cut", "Cutter", "Outcome", "ParkedError", "Rules", "Step"]
+__all__ = ["WINDOW", "Block", "Cut", "Cutter", "Heard", "Outcome", "ParkedError", "Rules", "Step"]

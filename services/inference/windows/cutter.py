@@ -13,6 +13,7 @@ import numpy as np
 
 from services.inference.windows.batch import Batch, Run, merged
 from services.inference.windows.cut import Cut
+from services.inference.windows.heard import Heard, heard, known
 from services.inference.windows.log import Log, successor, text
 from services.inference.windows.parked import Parked, ParkedError
 from services.inference.windows.placing import Pieces, place
@@ -32,7 +33,8 @@ class Step:
     ``marks``: packed `PatientMark` of every patient of whom windows closed or a session began.
     ``parked``: packed partial samples of who was parked, None where they must be removed.
     ``facts``: what to count (entries at or below the committed offset count nothing).
-    ``refused``: headers of refused frames by reason. ``offset``, ``rewind``: as in `ShardPosition`.
+    ``refused``: headers of refused frames by reason. ``heard``: of whom frames were placed, entries that are read
+    again included. ``offset``, ``rewind``: as in `ShardPosition`.
     """
 
     cut: Cut
@@ -40,6 +42,7 @@ class Step:
     parked: Mapping[bytes, bytes | None]
     facts: Mapping[str, int]
     refused: tuple[tuple[str, Headers], ...]
+    heard: Heard
     offset: str
     rewind: str
 
@@ -71,6 +74,10 @@ class Cutter:
         """Patients known."""
         return len(self._ward.patients)
 
+    def known(self) -> Heard:
+        """Everybody who ever had a session."""
+        return known(self._ward.patients)
+
     @property
     def nbytes(self) -> int:
         """Memory of the state."""
@@ -85,6 +92,7 @@ class Cutter:
         refused: list[tuple[str, Headers]] = []
         again: list[Run] = []
         fresh: list[Run] = []
+        first = self._log.next
         for entry_id, runs in entries:
             entry = parse_id(entry_id)
             number = self._log.number(entry)
@@ -93,7 +101,7 @@ class Cutter:
             self._feed(batch, False, Counter(), [])
         for batch in merged(fresh):
             self._feed(batch, True, facts, refused)
-        return self._finish(facts, refused)
+        return self._finish(first, facts, refused)
 
     def forget(self, names: Iterable[bytes]) -> None:
         """Drop all state of discharged patients, their open windows too; unknown names are ignored.
@@ -205,11 +213,12 @@ class Cutter:
             facts["samples_late"] += tally.late
             facts["samples_duplicate"] += tally.duplicate
 
-    def _finish(self, facts: Counter[str], refused: list[tuple[str, Headers]]) -> Step:
+    def _finish(self, first: int, facts: Counter[str], refused: list[tuple[str, Headers]]) -> Step:
         ward, log = self._ward, self._log
         cut = ward.closing.finish(ward.patients, log)
         for outcome, windows in cut.counts():
             facts[f"windows_{outcome.name.lower()}"] += windows
+        came = heard(ward.patients, log, first)
         if len(log):
             ward.park(log.since(log.last[0] - ward.rules.park_after_ms))
             oldest = int(ward.patients.oldest.min(initial=2**63 - 1))
@@ -222,7 +231,7 @@ class Cutter:
         ward.parking.clear()
         offset = max(self._committed, log.last)
         facts = +facts
-        return Step(cut, marks, parked, facts, tuple(refused), text(offset), text(self._rewind))
+        return Step(cut, marks, parked, facts, tuple(refused), came, text(offset), text(self._rewind))
 
     def _marks(self) -> dict[bytes, bytes]:
         ward, p = self._ward, self._ward.patients

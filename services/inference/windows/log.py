@@ -25,10 +25,15 @@ class Log:
             raise ValueError(f"entry {text(entry_id)} was placed after {text(self.last)}: not in log order")
         self._ids.append(entry_id)
         self.last = entry_id
-        return self._first + len(self._ids) - 1
+        return self.next - 1
 
     def __len__(self) -> int:
         return len(self._ids)
+
+    @property
+    def next(self) -> int:
+        """The number that the next entry will have."""
+        return self._first + len(self._ids)
 
     def id(self, number: int) -> Id:
         """The id of a numbered entry that is still kept."""

@@ -109,7 +109,7 @@ class Geometry:
         return -(-high_water * self._parts // self._step) if high_water > 0 else 0
 
 
-def end_us(start_us: Integers, end: Integers, rate_mhz: int) -> Integers:
+def end_us(start_us: Integers, end: Integers, rate_mhz: int | Integers) -> Integers:
     """The time at which sample ``end`` of a session lies, Unix microseconds, rounded down."""
     seconds, rest = np.divmod(end * 1000, rate_mhz)
     time: Integers = start_us + seconds * 1_000_000 + rest * 1_000_000 // rate_mhz

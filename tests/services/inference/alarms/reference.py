@@ -77,7 +77,7 @@ class SlowPatient:
             self.now_us,
             tuple(float(p) for p in self.probabilities),
             tuple(float(v) for v in values) if judged else None,
-            float(row["quality"]),  # type: ignore[arg-type]
+            None if np.isnan(row["quality"]) else float(row["quality"]),  # type: ignore[arg-type]
             int(row["reasons"]),  # type: ignore[call-overload]
             model,
             strip=not row["empty"],

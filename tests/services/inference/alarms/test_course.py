@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from services.inference.alarms import Action, Outcome
+from services.inference.alarms import Action, Alert, Outcome
 from tests.services.inference.alarms.events import Ask, Tick, Window, player, told
 
 SICK, WELL, UNSURE = Window(0.6), Window(0.1), Window(0.4)
@@ -159,6 +159,23 @@ def test_while_the_stream_is_lost_escalation_goes_on_by_the_clock() -> None:
     played.windows(SICK)
     assert played.tick(Tick(19)) == []
     assert told(played.tick(Tick(21))) == [("mi", "escalated", "medium")]
+
+
+def test_a_tick_that_nobody_would_hear_of_changes_nothing() -> None:
+    played = player()
+    played.windows(SICK)
+    played.ask(Ask(Action.END))  # its refractory time of 30 s is over by then
+    played.ward.changed()
+    assert played.tick(Tick(60)) == []
+    assert played.ward.changed() == {}
+
+
+def test_an_alert_that_a_window_without_samples_raises_can_be_written() -> None:
+    played = player()
+    played.windows(SICK)
+    (alert,) = played.windows(*[Window(signal="empty")] * 4)
+    assert (alert.transition, alert.quality) == ("escalated", None)
+    assert Alert.from_json(alert.to_json()) == alert
 
 
 def test_scores_that_are_not_numbers_are_poor_signal_and_no_evidence() -> None:

@@ -1,6 +1,6 @@
 """A scenario and the outcome that every run of it must have, whatever happens to the run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -44,13 +44,3 @@ def finish() -> Callable[[Client, Scenario, Owner], Any]:
         raise AssertionError("never done")
 
     return run
-
-
-@pytest.fixture
-def cluster_url(cluster_port: int) -> Iterator[str]:
-    """The URL of the cluster of the tests, empty, and left so for others."""
-    url = f"redis+cluster://127.0.0.1:{cluster_port}"
-    with connect(url) as cluster:
-        cluster.flushall(target_nodes="primaries")
-        yield url
-        cluster.flushall(target_nodes="primaries")
