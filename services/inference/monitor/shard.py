@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from services.inference import alarms
-from services.inference.alarms import AlarmWard, Command, CommandError
+from services.inference.alarms import Action, AlarmWard, Command, CommandError
 from services.inference.commit.facts import Alert, DeadLetter, Facts, Kind
 from services.inference.commit.reader import Pulled
 from services.inference.commit.store import Snapshot
@@ -22,6 +22,8 @@ from services.inference.engine import Scored
 from services.inference.monitor.counting import windows_counted
 from services.inference.monitor.decoding import Decoded
 from services.inference.monitor.latest import latest
+from services.inference.monitor.roster import Roster
+from services.inference.monitor.trend import trend
 from services.inference.windows import Cutter, Outcome, Rules, Step
 from shared.settings import Settings
 
@@ -38,11 +40,17 @@ class ShardRules:
     windows: Rules
     alarms: alarms.Rules
     most_bytes: int
+    trend_us: int
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The rules of validated settings."""
-        return cls(Rules.of(settings.window), alarms.Rules.of(settings.alarm), settings.stream.max_entry_bytes)
+        return cls(
+            Rules.of(settings.window),
+            alarms.Rules.of(settings.alarm),
+            settings.stream.max_entry_bytes,
+            round(settings.monitor.trend_every_s * 1e6),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,7 @@ class Shard:
             ((name, mark, parked.get(name)) for name, mark in marks.items()),
         )
         self._alarms = AlarmWard(rules.alarms, states.items())
+        self._roster = Roster(snapshot.patients[Kind.ROSTER])
 
     def __len__(self) -> int:
         """Patients known."""
@@ -115,12 +124,19 @@ class Shard:
                 Kind.MARK: step.marks,
                 Kind.PARKED: step.parked,
                 Kind.STATE: self._alarms.changed(),
+                Kind.ROSTER: self._roster.changed(),
                 Kind.LATEST: latest(windows, scored),
             },
             counters=counters,
             alerts=alerts,
             audit=audit,
             dead=placed.dead,
+            trend=trend(
+                windows,
+                scored,
+                stride_us=self._rules.windows.stride_us,
+                every_us=self._rules.trend_us,
+            ),
         )
 
     def _obey(
@@ -131,7 +147,10 @@ class Shard:
         except CommandError as error:
             audit.append(_audited(entry, {}, "malformed", str(error)))
             return "malformed"
-        applied = self._alarms.command(command, model)
+        if command.action is Action.DEVICE:
+            applied = self._roster.command(command, self._alarms.standing(command.name))
+        else:
+            applied = self._alarms.command(command, model)
         alerts += [Alert(alert.id, alert.to_json()) for alert in applied.alerts]
         audit.append(_audited(entry, json.loads(command.to_json()), applied.outcome.value, ""))
         return applied.outcome.value

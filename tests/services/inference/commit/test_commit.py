@@ -93,7 +93,7 @@ def test_a_commit_stores_everything_and_moves_on(client: Client, store: ShardSto
 
 
 def test_what_was_committed_is_what_the_next_owner_loads(store: ShardStore, hold: Any) -> None:
-    kept = {Kind.MARK: {b"a": b"m"}, Kind.STATE: {b"a": b"s"}, Kind.PARKED: {b"b": b"p"}}
+    kept = {Kind.MARK: {b"a": b"m"}, Kind.STATE: {b"a": b"s"}, Kind.PARKED: {b"b": b"p"}, Kind.ROSTER: {b"a": b"d"}}
     store.commit(hold(), facts(patients=kept | {Kind.LATEST: {b"a": b"0.7"}}), now_s=0)
     holding = hold()
     snapshot = store.load(holding)
