@@ -53,6 +53,7 @@ class Tenures:
         self._leases = Leases(link, lease_ms=round(lease_s * 1000))
         self._lease_s, self._beat_s, self._clock = lease_s, beat_s, clock
         self._mine: frozenset[int] = frozenset()
+        self._divided: frozenset[str] = frozenset()
         self._tokens: dict[int, str] = {}
         self._next_beat = self._next_try = clock()
         self._generation = -1
@@ -101,8 +102,11 @@ class Tenures:
     def _beat(self) -> None:
         now = self._clock()
         if now >= self._next_beat:
-            self.live = self._beats.beat()
-            self._mine = frozenset(shares(self.live | {self._replica}, self._shards)[self._replica])
+            live = self._beats.beat() | {self._replica}
+            if live != self._divided:  # in a large fleet a division costs more than a beat
+                self._mine = frozenset(shares(live, self._shards)[self._replica])
+                self._divided = live
+            self.live = live
             self._next_beat = now + self._beat_s
         elif now < self._next_try:
             return
