@@ -74,6 +74,14 @@ BENCHES: tuple[Bench, ...] = (
         "One ingest process that streams 50,000 patients at a frame a second each into a real Redis, which a"
         " consumer reads. Goal: under one core, 99 % of frames confirmed within 0.25 s.",
     ),
+    Bench("memory", (), "What a patient costs Redis in memory, asked of it: frames kept and state."),
+    Bench(
+        "ownership",
+        ("--lease", "30"),
+        "Ten thousand shards among 200 replicas, all in one process over a real Redis, without commits: what"
+        " leases and heartbeats cost, how long shards of killed replicas rest (`lease_s` and a fifth at"
+        " best). And the pure division among a fleet of 800. Goal: under one core of Redis.",
+    ),
 )
 
 

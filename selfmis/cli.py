@@ -36,6 +36,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("export", "training.export.command", "a trained run into the model folder that serving loads"),
     Command("model", "selfmis.model", "check a model folder and print what it is"),
     Command("alarms tune", "benchmarks.alarm_tuning", "pick alarm rules on scored replays, by a stated target"),
+    Command("plan", "deploy.plan.command", "how many cores, shards and Redis servers some patients take"),
+    Command("doctor", "deploy.doctor.command", "look a deployment over and say what to do"),
     Command("demo", "deploy.demo.command", "a simulated ward on this machine, watched live"),
     Command("bench alarms", "benchmarks.alarms", "cost of the alarm rules per window"),
     Command(
@@ -48,6 +50,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench engine", "benchmarks.engine", "windows a second by runtime and precision"),
     Command("bench gateway", "benchmarks.gateway", "requests and frames a second through one gateway"),
     Command("bench ingest", "benchmarks.ingest", "how many patients one ingest process streams, at what cost"),
+    Command("bench memory", "benchmarks.memory", "what a patient costs Redis in memory"),
+    Command("bench ownership", "benchmarks.ownership", "balance, moving and take-over of ten thousand shards"),
     Command("bench quality", "benchmarks.quality", "how well the quality gate tells noise from ECG"),
     Command("bench realism", "benchmarks.realism", "simulated against real recordings, wave by wave"),
     Command("bench signal", "benchmarks.signal", "cost of resampling, band-pass and quality gate"),

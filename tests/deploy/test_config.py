@@ -43,6 +43,20 @@ def test_access_logs_stay_off_and_the_address_is_loopback(name: str) -> None:
     assert config(name)["http_options"]["host"] == "127.0.0.1"
 
 
+def test_every_knob_of_the_serve_config_is_commented() -> None:
+    lines = (ROOT / "deploy" / "serve.yaml").read_text(encoding="utf-8").splitlines()
+    knobs = [line for line in lines if ":" in line and not line.lstrip().startswith("#")]
+    bare = [line.strip() for line in knobs if "#" not in line]
+    groups = [line for line in bare if line.endswith(":")]
+    assert set(bare) - set(groups) == {
+        "- name: selfmis",
+        "import_path: deploy.app:build",
+        "- name: Monitor",
+        "- name: Api",
+    }
+    assert len(knobs) - len(bare) > 20
+
+
 def test_an_argument_that_nobody_knows_is_refused() -> None:
     with pytest.raises(ValidationError, match="modle"):
         Arguments.model_validate({"model": "m", "modle": "n"})

@@ -4,7 +4,7 @@
 replica, keeps idle leases alive, and says what to load, to finish and to forget.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from services.inference.commit.link import Link
@@ -31,6 +31,7 @@ class Turn:
 
 class Tenures:
     """The shards of one replica. Not thread-safe. ``clock``: seconds that only go forward, any origin.
+    ``divide``: the same in all replicas; one that remembers serves many replicas in one process.
 
     Refuses (`shared.pinning.LayoutMismatch`) a Redis set up with another number of shards, at the
     start and whenever Redis was started anew. A replica that dies is replaced within a lease and a beat.
@@ -45,6 +46,7 @@ class Tenures:
         lease_s: float,
         beat_s: float,
         clock: Callable[[], float],
+        divide: Callable[[frozenset[str], int], Mapping[str, tuple[int, ...]]] = shares,
     ) -> None:
         self.held: dict[int, Holding] = {}
         self.live: frozenset[str] = frozenset()
@@ -52,7 +54,9 @@ class Tenures:
         self._beats = Heartbeats(link, replica, keep_ms=round(lease_s * 1000))
         self._leases = Leases(link, lease_ms=round(lease_s * 1000))
         self._lease_s, self._beat_s, self._clock = lease_s, beat_s, clock
+        self._divide = divide
         self._mine: frozenset[int] = frozenset()
+        self._divided: frozenset[str] = frozenset()
         self._tokens: dict[int, str] = {}
         self._next_beat = self._next_try = clock()
         self._generation = -1
@@ -101,8 +105,11 @@ class Tenures:
     def _beat(self) -> None:
         now = self._clock()
         if now >= self._next_beat:
-            self.live = self._beats.beat()
-            self._mine = frozenset(shares(self.live | {self._replica}, self._shards)[self._replica])
+            live = self._beats.beat() | {self._replica}
+            if live != self._divided:  # in a large fleet a division costs more than a beat
+                self._mine = frozenset(self._divide(live, self._shards)[self._replica])
+                self._divided = live
+            self.live = live
             self._next_beat = now + self._beat_s
         elif now < self._next_try:
             return

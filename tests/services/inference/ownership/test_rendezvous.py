@@ -47,7 +47,17 @@ def test_a_leave_moves_little_more_than_the_share_of_who_leaves(replicas: set[st
 
 
 def test_a_division_is_the_same_on_every_machine() -> None:
-    assert shares({"a", "b", "c"}, 8) == {"a": (1, 2, 5), "b": (0, 7), "c": (3, 4, 6)}
+    assert shares({"a", "b", "c"}, 8) == {"a": (3, 4), "b": (1, 2, 5), "c": (0, 6, 7)}
+
+
+def test_a_large_fleet_is_divided_fairly_and_moves_little() -> None:
+    """More replicas than favourites, so that what is left over is dealt too."""
+    fleet = {f"replica-{number}" for number in range(120)}
+    before, now = owners(fleet, 3000), owners(fleet | {"joins"}, 3000)
+    sizes = [len(mine) for mine in shares(fleet, 3000).values()]
+    assert (len(before), min(sizes), max(sizes)) == (3000, 25, 25)
+    moved = sum(before[shard] != now[shard] for shard in before)
+    assert 3000 / 121 - 1 <= moved <= 4 * 3000 / 121
 
 
 def test_nobody_owns_nothing() -> None:

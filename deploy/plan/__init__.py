@@ -1,0 +1,1 @@
+"""How large a deployment must be: measured costs, the arithmetic, the command."""
