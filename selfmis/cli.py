@@ -33,6 +33,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("probe", "training.probe.command", "what an encoder knows: a linear model on its embedding"),
     Command("finetune", "training.finetune.command", "from a probe on: head and encoder learn together"),
     Command("evaluate", "training.evaluate.command", "figures, tables and plots on records not seen before"),
+    Command("compare", "training.compare.command", "many methods, seeds and folds side by side, one table"),
     Command("export", "training.export.command", "a trained run into the model folder that serving loads"),
     Command("model", "selfmis.model", "check a model folder and print what it is"),
     Command("alarms tune", "benchmarks.alarm_tuning", "pick alarm rules on scored replays, by a stated target"),

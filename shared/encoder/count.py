@@ -1,9 +1,18 @@
 """How large a network is and what one window costs: parameters and multiply-accumulates, counted exactly."""
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+
+
+@runtime_checkable
+class CountsItself(Protocol):
+    """A layer that is neither a convolution nor linear, and multiplies."""
+
+    def macs(self, output: Tensor) -> int:
+        """Multiply-accumulates of one row, of whose output it is shown the shape."""
+        ...
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -14,7 +23,8 @@ def count_parameters(module: nn.Module) -> int:
 def count_macs(module: nn.Module, shape: tuple[int, ...]) -> int:
     """Multiply-accumulates of all convolutions and linear layers for one row of ``shape`` (without the batch).
 
-    Bias, norms, activations and pooling are not counted. Runs ``module`` once on zeros, in `eval` mode.
+    A `CountsItself` says by itself what it costs. Bias, norms, activations and pooling are not counted. Runs
+    ``module`` once on zeros, in `eval` mode.
     """
     total = 0
 
@@ -28,12 +38,19 @@ def count_macs(module: nn.Module, shape: tuple[int, ...]) -> int:
         assert isinstance(layer, nn.Linear)  # noqa: S101 - for the type checker
         total += output.numel() * layer.in_features
 
+    def by_itself(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
+        nonlocal total
+        assert isinstance(layer, CountsItself)  # noqa: S101 - for the type checker
+        total += layer.macs(output)
+
     hooks = []
     for layer in module.modules():
         if isinstance(layer, nn.Conv1d):
             hooks.append(layer.register_forward_hook(convolution))
         elif isinstance(layer, nn.Linear):
             hooks.append(layer.register_forward_hook(linear))
+        elif isinstance(layer, CountsItself):
+            hooks.append(layer.register_forward_hook(by_itself))
     was_training = module.training
     try:
         module.eval()

@@ -2,7 +2,7 @@
 
 from shared.wfdb.dat import MAX_SAMPLES, read_signal
 from shared.wfdb.errors import RecordingError
-from shared.wfdb.header import Header, may_have_segments, parse_header, read_header
+from shared.wfdb.header import Header, may_have_segments, parse_header, read_comments, read_header
 from shared.wfdb.leads import standard
 from shared.wfdb.signals import Stretch, microvolts_per, millihertz, read_stretch
 
@@ -15,6 +15,7 @@ __all__ = [
     "microvolts_per",
     "millihertz",
     "parse_header",
+    "read_comments",
     "read_header",
     "read_signal",
     "read_stretch",

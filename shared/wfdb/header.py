@@ -70,6 +70,21 @@ def read_header(path: Path) -> Header:
     return parse_header(raw)
 
 
+def read_comments(path: Path) -> tuple[str, ...]:
+    """The comment lines of a header file, without their marks; bytes that are no UTF-8 are read as Latin-1."""
+    with path.open("rb") as file:
+        lines = [line.strip() for line in file.read(MAX_HEADER_BYTES).splitlines()]
+    marked = [line.lstrip(b"#").strip() for line in lines if line.startswith(b"#")]
+    return tuple(_text(line) for line in marked)
+
+
+def _text(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
+
+
 def parse_header(raw: bytes) -> Header:
     """The header in these bytes; comments may be in any encoding, the rest is UTF-8."""
     lines = [line.strip() for line in raw.splitlines()]

@@ -4,9 +4,11 @@ A linear map from the model's space into the teacher's is fitted on training rec
 the figure says what the embedding holds, not whether its method happened to learn a map of its own.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from shared.frames import LEADS
 from training.classifier import plan_of
@@ -37,10 +39,9 @@ def retrieval(
         raise EvaluationError(f"{model.name} does not say what it was trained on: no map for retrieval can be had")
     everywhere = np.isin(rows, store.select(leads=LEADS))
     tested, training = rows[everywhere], labelled_rows(store, folds, LEADS)
-    own = [_embedded(model.run.trained, store, part, model, device) for part in (training, tested)]
-    whole = [embeddings(teacher, store, part, cache=None, device=device) for part in (training, tested)]
-    mean, matrix, goal = ridge_map(own[0], whole[0])
-    ranks = own_rank((own[1] - mean) @ matrix, whole[1] - goal)
+    ranks = ranks_of(
+        model.run.trained, teacher, store, training, tested, cache=model.run.folder / FOLDER, device=device
+    )
     found: dict[str, Any] = {"n": len(tested), "teacher": teacher.record.method}
     resampling = Resampling(store.patients[tested], draws)
     for k in AT:
@@ -53,5 +54,22 @@ def retrieval(
     return found
 
 
-def _embedded(trained: TrainedEncoder, store: Store, rows: Rows, model: RunModel, device: str) -> np.ndarray:
-    return embeddings(trained, store, rows, cache=model.run.folder / FOLDER, device=device)
+def ranks_of(
+    trained: TrainedEncoder,
+    teacher: TrainedEncoder,
+    store: Store,
+    training: Rows,
+    tested: Rows,
+    *,
+    cache: Path | None,
+    teacher_cache: Path | None = None,
+    device: str = "cpu",
+) -> npt.NDArray[np.int64]:
+    """For each tested record how many twelve-lead embeddings are nearer to its own than its record's is.
+
+    All rows must have all twelve leads. The caches keep the embeddings of encoder and teacher; None keeps nothing.
+    """
+    own = [embeddings(trained, store, part, cache=cache, device=device) for part in (training, tested)]
+    whole = [embeddings(teacher, store, part, cache=teacher_cache, device=device) for part in (training, tested)]
+    mean, matrix, goal = ridge_map(own[0], whole[0])
+    return own_rank((own[1] - mean) @ matrix, whole[1] - goal)

@@ -47,7 +47,7 @@ def roc_png(scored: Scored) -> Png:
         axes.set_aspect("equal")
         axes.legend(loc="lower right", fontsize=7)
 
-    return _png(draw, (6, 6))
+    return drawn(draw, (6, 6))
 
 
 def reliability_png(scored: Scored) -> Png:
@@ -71,7 +71,7 @@ def reliability_png(scored: Scored) -> Png:
             ylim=(0, 1),
         )
 
-    return _png(draw, (6, 5))
+    return drawn(draw, (6, 5))
 
 
 def map_png(embeddings: Floats, labels: Floats) -> Png:
@@ -99,7 +99,7 @@ def map_png(embeddings: Floats, labels: Floats) -> Png:
         )
         axes.legend(fontsize=8)
 
-    return _png(draw, (6, 5))
+    return drawn(draw, (6, 5))
 
 
 def principal(embeddings: Floats) -> tuple[Floats, Floats]:
@@ -113,7 +113,8 @@ def principal(embeddings: Floats) -> tuple[Floats, Floats]:
     return places, np.square(values[:2]) / total
 
 
-def _png(draw: Callable[[Axes], None], inches: tuple[float, float]) -> Png:
+def drawn(draw: Callable[[Axes], None], inches: tuple[float, float]) -> Png:
+    """One picture; the same drawing gives the same bytes."""
     figure = Figure(figsize=inches, dpi=_DPI, layout="tight")
     FigureCanvasAgg(figure)
     draw(figure.add_subplot())

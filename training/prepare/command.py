@@ -35,10 +35,13 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         prog="selfmis prepare",
         description="Read recordings and write a store that trains fast. SOURCE is a folder, or NAME=FOLDER, in "
-        "PTB-XL's own layout (all of it or a part), in that of ptbxl-normalised (records.npz), or of WFDB "
-        "records. Run again, it does only what is missing or has changed.",
+        "PTB-XL's own layout (all of it or a part), in that of ptbxl-normalised (records.npz), of PTB Diagnostic, "
+        "of a PhysioNet Challenge (2020, 2021) or of MIMIC-IV-ECG, or of any WFDB records; or the TOML file that "
+        "describes HDF5 files. Run again, it does only what is missing or has changed.",
     )
-    parser.add_argument("sources", nargs="*", metavar="SOURCE", help="folder of recordings, or NAME=FOLDER")
+    parser.add_argument(
+        "sources", nargs="*", metavar="SOURCE", help="folder of recordings or TOML file, or NAME=…"
+    )
     parser.add_argument("--out", type=Path, metavar="STORE", help="folder of the store")
     parser.add_argument("--labels", type=Path, metavar="CSV", help="what the records of a plain folder show")
     parser.add_argument("--lead", choices=LEADS, help="the lead that a file's only, unnamed signal is")
@@ -95,7 +98,7 @@ def named(sources: Sequence[str]) -> dict[str, Path]:
     for source in sources:
         name, equals, folder = source.partition("=")
         path = Path(folder if equals else source).resolve()
-        name = name if equals else path.name
+        name = name if equals else path.stem if path.suffix == ".toml" else path.name
         if not name or name in folders:
             raise PrepareError(f"source {source}: write it as NAME=FOLDER, with a name no other source has")
         folders[name] = path

@@ -12,7 +12,7 @@ import pandas as pd
 
 from shared.errors import SelfmisError
 
-Layout = Literal["ptbxl", "ptbxl-normalised", "wfdb"]
+Layout = Literal["ptbxl", "ptbxl-normalised", "wfdb", "ptbdb", "challenge", "mimic-iv-ecg", "hdf5"]
 PTBXL = "ptbxl"
 # What `Listing.table` holds; `None`/NaN where nothing is known.
 COLUMNS = ("record", "file", "row", "patient", "age", "sex", "fold", "scp", "label_source")
@@ -42,6 +42,7 @@ class Listing:
     """A source and its records, in the order of its own table.
 
     ``collection``: records of one collection with the same name are the same record, wherever they lie.
+    ``folder`` is what `training.prepare.part` reads from: for HDF5 the file that describes it.
     A row without a file keeps its place: blocks of rows become parts, so that files that arrive later change only
     their own part.
     """

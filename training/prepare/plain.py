@@ -1,6 +1,5 @@
 """A folder of WFDB records, with all folders below; what they show is unknown, or in a CSV given with it."""
 
-import os
 from pathlib import Path
 
 import pandas as pd
@@ -9,23 +8,13 @@ from training.prepare.listing import Listing, PrepareError, as_table
 from training.prepare.tables import people, read_table
 
 
-def list_plain(folder: Path, name: str, labels: Path | None) -> Listing:
-    """Every record, in order of name. With ``labels`` only those in the CSV have statements, fold and patient.
+def list_plain(folder: Path, name: str, labels: Path | None, records: list[str]) -> Listing:
+    """Every one of ``records``; with ``labels`` those that the CSV names have statements, fold and patient.
 
     The CSV has the columns ``record`` (the name below the folder, without suffix, or its last part where that is
     unique), ``scp_codes`` and ``strat_fold``; ``patient_id``, ``age`` and ``sex`` if known. Refuses a CSV of
     which no record is in the folder, and one that names a record twice.
     """
-    records = sorted(
-        (Path(where) / file).relative_to(folder).with_suffix("").as_posix()
-        for where, _, files in os.walk(folder)
-        for file in files
-        if file.endswith(".hea")
-    )
-    if not records:
-        raise PrepareError(
-            f"{folder} holds no WFDB record (.hea) and no PTB-XL table: name a folder of recordings"
-        )
     table = as_table({"record": records, "file": records, "row": [0] * len(records)})
     if labels is None:
         return Listing(name, "wfdb", folder, name, table)

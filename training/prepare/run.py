@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from training.prepare.commented import layout_of, list_commented
+from training.prepare.hdf5 import list_hdf5
+from training.prepare.headers import records_below
 from training.prepare.listing import Listing, PrepareError
+from training.prepare.mimic import RECORD_LIST, list_mimic
 from training.prepare.normalised import RECORDS, list_normalised
 from training.prepare.part import Cutting, Job, Outcome
 from training.prepare.plain import list_plain
@@ -34,17 +38,36 @@ class Prepared:
 
 
 def list_source(name: str, folder: Path, labels: Path | None) -> Listing:
-    """The records of a folder, whichever of the three layouts it has. Refuses one that has none."""
+    """The records of a folder, whichever layout it has, or of an HDF5 mapping (TOML). Refuses what is neither."""
+    if folder.suffix == ".toml" and folder.is_file():
+        _refuse_labels(folder, labels)
+        return list_hdf5(folder, name)
     if not folder.is_dir():
-        raise PrepareError(f"{folder} is no folder: name a folder of recordings")
+        raise PrepareError(f"{folder} is no folder: name a folder of recordings, or the TOML file of HDF5 ones")
     table, array = (folder / DATABASE).is_file(), (folder / RECORDS).is_file()
     if array and not table:
         raise PrepareError(f"{folder} has {RECORDS} but no {DATABASE}, which says what its records are")
     if table:
-        if labels is not None:
-            raise PrepareError(f"{folder} has its own labels in {DATABASE}: --labels is for plain folders")
+        _refuse_labels(folder, labels)
         return (list_normalised if array else list_ptbxl)(folder, name)
-    return list_plain(folder, name, labels)
+    if (folder / RECORD_LIST).is_file():
+        _refuse_labels(folder, labels)
+        return list_mimic(folder, name)
+    records = records_below(folder)
+    if not records:
+        raise PrepareError(
+            f"{folder} holds no WFDB record (.hea) and no PTB-XL table: name a folder of recordings"
+        )
+    # A table that comes with them knows better than the comments in their headers.
+    layout = layout_of(folder / f"{records[0]}.hea") if labels is None else None
+    if layout is not None:
+        return list_commented(folder, name, layout, records)
+    return list_plain(folder, name, labels, records)
+
+
+def _refuse_labels(source: Path, labels: Path | None) -> None:
+    if labels is not None:
+        raise PrepareError(f"{source} has its own table: --labels is for plain folders")
 
 
 def plan_sources(listings: Sequence[Listing]) -> list[Planned]:

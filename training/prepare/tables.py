@@ -35,20 +35,21 @@ def read_table(path: Path, required: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def people(table: pd.DataFrame, path: Path) -> dict[str, pd.Series]:
+def people(table: pd.DataFrame, path: Path, *, folds: bool = True) -> dict[str, pd.Series]:
     """Patient, age, sex, fold and label source of each row; absent columns and blanks are unknown.
 
-    Refuses a table in which no row has a fold: nothing could be kept apart for validation.
+    Refuses a table in which no row has a fold: nothing could be kept apart for validation. ``folds`` False: they
+    will come from elsewhere.
     """
-    folds = _numbers(table, "strat_fold").where(lambda fold: (fold >= 1) & (fold % 1 == 0) & (fold < 1000))
-    if folds.isna().all():
+    numbers = _numbers(table, "strat_fold").where(lambda fold: (fold >= 1) & (fold % 1 == 0) & (fold < 1000))
+    if folds and numbers.isna().all():
         raise PrepareError(f"{path} gives no record a fold: strat_fold must hold whole numbers from 1 on")
     ages = _numbers(table, "age").replace(HIDDEN_AGE, OVER_89)
     return {
         "patient": _text(table, "patient_id").str.removesuffix(".0"),
         "age": ages.where((ages >= 0) & (ages <= 130)),
-        "sex": _text(table, "sex").str.removesuffix(".0").str.lower().map(_SEX),
-        "fold": folds,
+        "sex": _text(table, "sex").map(sex_of, na_action="ignore"),
+        "fold": numbers,
         "label_source": _text(table, "label_source"),
     }
 
@@ -79,6 +80,11 @@ def statements_of(text: str) -> Mapping[str, float]:
     if not all(_CODE.fullmatch(code) for code in pairs):
         raise ValueError("not SCP codes")
     return {code: float(likelihood) for code, likelihood in pairs.items()}
+
+
+def sex_of(text: str) -> int | None:
+    """0 for a man, 1 for a woman, as PTB-XL has it; None for what says neither."""
+    return _SEX.get(text.strip().lower().removesuffix(".0"))
 
 
 def _text(table: pd.DataFrame, name: str) -> pd.Series:

@@ -35,6 +35,16 @@ def main(argv: Sequence[str]) -> int:
     RAY_ADDRESS, else starts Ray on this machine for as long as it takes.
     """
     plan, place, out = parsed(argv)
+    print(pretrain(plan, place, out, Lines()))
+    return DONE
+
+
+def pretrain(plan: Plan, place: Place, out: Path, show: Callable[[Progress], None]) -> str:
+    """Do the plan, or what is left of it, and write the run folder ``out``; gives one line about it.
+
+    Refuses, before anything is trained, a store without the records, a teacher of other leads, and an ``out`` that
+    holds another run. ``show`` is told how far it is.
+    """
     data = open_dataset(plan)
     if plan.batch < place.workers[1]:
         raise PlanError(f"a batch of {plan.batch} is too small for {place.workers[1]} workers")
@@ -47,13 +57,10 @@ def main(argv: Sequence[str]) -> int:
     }  # fmt: skip
     described = runs.as_json(described)
     if _begun(out, described) and runs.is_done(out):
-        print(f"{out} is complete; remove it to train again")
-        return DONE
+        return f"{out} is complete; remove it to train again"
     runs.write_config(out, {**described, "place": place.to_json(), "revision": revision(), "versions": versions()})
-    state = _state(plan, place, out, data)
-    summary = write_results(out, plan, data, teacher, state)
-    print(f"{out}: {summary}")
-    return DONE
+    state = _state(plan, place, out, data, _kept(out, show))
+    return f"{out}: {write_results(out, plan, data, teacher, state)}"
 
 
 def parsed(argv: Sequence[str]) -> tuple[Plan, Place, Path]:
@@ -76,6 +83,9 @@ def parsed(argv: Sequence[str]) -> tuple[Plan, Place, Path]:
     what.add_argument("--source", action="append", default=[], metavar="NAME", help="of the store; repeatable")
     what.add_argument(
         "--statements", type=int, metavar="N", help="also learn every statement with N or more positives"
+    )
+    what.add_argument(
+        "--labels", type=float, default=1.0, metavar="SHARE", help="of the labelled patients, 0.01 … 1 (default 1)"
     )
     how = parser.add_argument_group("how")
     defaults = {field.name: field.default for field in dataclasses.fields(Plan)}
@@ -165,8 +175,7 @@ def _begun(out: Path, described: dict[str, Any]) -> bool:
     return True
 
 
-def _state(plan: Plan, place: Place, out: Path, data: Dataset) -> bytes:
-    show = _shown_and_kept(out)
+def _state(plan: Plan, place: Place, out: Path, data: Dataset, show: Callable[[Progress], None]) -> bytes:
     if not plan.recipe().needs.training:
         return pack(build_trained(plan, data.outputs, None), None, Position(), {})
     if place.plain:
@@ -200,9 +209,8 @@ def _plain(
         return train(plan, data, world, teacher=of_teacher(plan, place.cache, data, world))
 
 
-def _shown_and_kept(out: Path) -> Callable[[Progress], None]:
+def _kept(out: Path, show: Callable[[Progress], None]) -> Callable[[Progress], None]:
     """Shows progress, and writes each epoch's line as it comes: at the end, the history is written as a whole."""
-    show = Lines()
 
     def shown(progress: Progress) -> None:
         show(progress)

@@ -18,6 +18,7 @@ from shared.frames import LEADS
 from shared.labels import SCORE_NAMES
 from shared.signal import PREPROCESSING_VERSION, WINDOW_SAMPLES, preprocess
 from training.pretrain.plan import Plan, PlanError
+from training.probe.subsets import labelled_share
 from training.store import Store
 
 Rows = npt.NDArray[np.int64]
@@ -77,6 +78,8 @@ def open_dataset(plan: Plan) -> Dataset:
     for name, rows, folds in (("train", train, plan.folds), ("validate", validation, plan.validate)):
         if folds and len(rows) < 2:
             raise PlanError(f"{plan.store}: nothing to {name} on: {_why(store, plan, folds)}")
+    if plan.labels < 1:
+        train = train[labelled_share(store.patients[train], store.labels(train), plan.labels, seed=plan.seed)]
     outputs: tuple[str, ...] = SCORE_NAMES if plan.recipe().needs.labels else ()
     if plan.statements is not None:
         counts = store.statement_counts(train)

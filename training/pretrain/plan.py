@@ -33,6 +33,7 @@ class Plan:
     validate: tuple[int, ...] = (9,)  # never trained on; empty: no validation
     sources: tuple[str, ...] = ()  # empty: all
     statements: int | None = None  # also classify every statement with so many positives
+    labels: float = 1.0  # share of the labelled patients that may be learnt from; the others are left out
     epochs: int = 30
     batch: int = 64  # of all workers together
     lr: float = 1e-3  # at the top, after the warm-up
@@ -80,6 +81,10 @@ class Plan:
             raise PlanError(f"the method {self.method} has no use for a teacher")
         if self.statements is not None and not method.needs.labels:
             raise PlanError(f"the method {self.method} uses no labels, so no statements either")
+        if not 0 < self.labels <= 1:
+            raise PlanError(f"labels must be a share above 0 and at most 1, not {self.labels:g}")
+        if self.labels < 1 and not method.needs.labels:
+            raise PlanError(f"the method {self.method} uses no labels, so there is no share of them to take")
         if self.statements is not None and self.statements < 1:
             raise PlanError(f"statements must have at least 1 positive, not {self.statements}")
 

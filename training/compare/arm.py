@@ -1,0 +1,91 @@
+"""A way of training as it is typed: ``METHOD[:KEY=VALUE,…][@TEACHER[:KEY=VALUE,…]]``.
+
+A key is an option of the method or one of `PLAN_KEYS`, so two arms may differ in anything: ``selfmis`` and
+``selfmis:projection=mlp``, ``selfmis@cmsc:epochs=5``, ``supervised:encoder=mid``.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any, get_args, get_type_hints
+
+from shared.errors import SelfmisError
+from training.methods import find, plain
+from training.pretrain.plan import Plan
+
+PLAN_KEYS = (
+    "encoder", "statements", "epochs", "batch", "lr", "schedule", "final_lr", "warmup", "weight_decay", "clip",
+    "keep",
+)  # fmt: skip
+
+
+class CompareError(SelfmisError):
+    """A comparison cannot be done as asked."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A method with its options, what it changes of the plan, and the teacher it wants instead of the grid's."""
+
+    method: str
+    options: tuple[str, ...] = ()
+    changes: tuple[tuple[str, Any], ...] = ()
+    teacher: "Arm | None" = None
+
+    @property
+    def title(self) -> str:
+        """As typed, each key in its place."""
+        pairs = ",".join([*self.options, *(f"{key}={value}" for key, value in self.changes)])
+        own = f"{self.method}:{pairs}" if pairs else self.method
+        return f"{own}@{self.teacher.title}" if self.teacher else own
+
+    @property
+    def all_leads(self) -> bool:
+        """Whether its encoder reads twelve leads."""
+        return find(self.method).needs.all_leads
+
+
+def parse_arm(text: str) -> Arm:
+    """An arm as typed. Refuses an unknown method or key, and a value of the wrong kind, in one line.
+
+    >>> parse_arm("selfmis:projection=mlp,epochs=5@cmsc").title
+    'selfmis:projection=mlp,epochs=5@cmsc'
+    """
+    own, at, teacher = text.partition("@")
+    name, _, pairs = own.partition(":")
+    method = find(name.strip())
+    known = {field.name for field in dataclasses.fields(method.options)}
+    options: list[str] = []
+    changes: dict[str, Any] = {}
+    for pair in filter(None, (part.strip() for part in pairs.split(","))):
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise CompareError(f"{text!r:.60}: write options as KEY=VALUE, not {pair!r:.40}")
+        if key in known:
+            options.append(pair)
+        elif key in PLAN_KEYS:
+            changes[key] = plan_value(key, value)
+        else:
+            listed = ", ".join([*sorted(known), *PLAN_KEYS])
+            raise CompareError(f"{text!r:.60}: {method.name} has no option {key!r:.40}; it takes {listed}")
+    method.options.parse(options)
+    if at and not method.needs.teacher:
+        raise CompareError(f"{text!r:.60}: the method {method.name} has no use for a teacher")
+    return Arm(method.name, tuple(options), tuple(changes.items()), parse_arm(teacher) if at else None)
+
+
+def plan_value(key: str, text: str) -> Any:
+    """A value of one of `PLAN_KEYS` as typed, in the kind that a plan wants."""
+    kind = get_type_hints(Plan)[key]
+    if isinstance(kind, UnionType):
+        kind = next(one for one in get_args(kind) if one is not type(None))
+    try:
+        return kind(text)
+    except ValueError:
+        raise CompareError(f"{key} must be a number, not {text!r:.40}") from None
+
+
+def options_of(arm: Arm) -> Mapping[str, Any]:
+    """All options of its method, those not typed at their defaults."""
+    return plain(find(arm.method).options.parse(arm.options))
