@@ -201,7 +201,8 @@ class AlarmWard:
             int(self._records["now_us"][row]),
             model=model,
             scores=tuple(windows.scores[i].tolist()) if seen.judged else None,
-            quality=float(windows.quality[i]),
+            # The gate was not asked where too much was missing: nothing is said, and JSON knows no NaN.
+            quality=None if np.isnan(windows.quality[i]) else float(windows.quality[i]),
             reasons=int(windows.reasons[i]),
             strip=not windows.empty[i],
         )

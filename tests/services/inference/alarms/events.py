@@ -117,7 +117,7 @@ class Player:
             signal == "empty",
             signal == "good",
             np.array([REASONS[event.signal] for event in windows], np.uint16),
-            np.where(signal == "good", 0.9, 0.2).astype(np.float32),
+            np.select([signal == "good", signal == "empty"], [0.9, np.nan], 0.2).astype(np.float32),
             np.array([scores(event) for event in windows], np.float32).reshape(n, len(SCORE_NAMES)),
         )
 
