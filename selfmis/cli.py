@@ -49,6 +49,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench docs", "benchmarks.docs", "render docs/benchmarks.md, measuring anew if wanted"),
     Command("bench encoder", "benchmarks.encoder", "size and speed of the encoders"),
     Command("bench engine", "benchmarks.engine", "windows a second by runtime and precision"),
+    Command(
+        "bench faults", "benchmarks.faults.command", "all goes wrong at random times; what is lost or doubled"
+    ),
     Command("bench gateway", "benchmarks.gateway", "requests and frames a second through one gateway"),
     Command("bench ingest", "benchmarks.ingest", "how many patients one ingest process streams, at what cost"),
     Command("bench memory", "benchmarks.memory", "what a patient costs Redis in memory"),

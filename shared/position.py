@@ -7,7 +7,7 @@ committed, so that a restarted source resumes where the committed windows need i
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -149,3 +149,13 @@ def pack_marks(**fields: npt.NDArray[np.integer]) -> list[bytes]:
         marks[name] = values
     raw = marks.tobytes()
     return [raw[at : at + _MARKS.itemsize] for at in range(0, len(raw), _MARKS.itemsize)]
+
+
+def read_marks(raws: Sequence[bytes]) -> npt.NDArray[np.void]:
+    """`PatientMark.unpack` of many at once: rows with the fields of `PatientMark`; refuses what is none."""
+    if any(len(raw) != _MARKS.itemsize for raw in raws):
+        raise PositionError("patient marks of a wrong length: not ours")
+    rows = np.frombuffer(b"".join(raws), _MARKS)
+    if (rows["version"] != _MARK_VERSION).any():
+        raise PositionError("patient marks of an unknown version: not ours")
+    return rows

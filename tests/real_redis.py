@@ -214,6 +214,10 @@ class OwnRedis:
     def start_again(self) -> None:
         self.server = self._start(self.server.port)
 
+    def obstruct_snapshots(self) -> None:
+        """A folder lies where the next snapshot would go, so that it fails."""
+        (self._folder / "dump.rdb").mkdir()
+
     def forget_everything(self) -> None:
         (self._folder / "appendonly.aof").unlink()
 

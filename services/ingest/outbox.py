@@ -140,9 +140,12 @@ class Outbox:
         """Entries of a `take` that Redis has not confirmed go to the front of their shards again."""
         self._first_again(list(entries))
 
-    def recall(self, now: float) -> int:
-        """Everything confirmed in the last ``keep_s`` is to be sent again, before all else; how many frames."""
-        self.forget(now)
+    def recall(self) -> int:
+        """All that is kept is to be sent again, before all else; how many frames.
+
+        That is what was confirmed in the ``keep_s`` before the *last* confirmation, not before now: a server that
+        hung, or whose disk was full, and then died has put nothing on the disk since it last confirmed something.
+        """
         entries = [entry for _, entry in self.kept]
         self.kept.clear()
         self._first_again(entries)

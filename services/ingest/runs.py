@@ -17,6 +17,9 @@ from shared.errors import SelfmisError
 from shared.position import PatientMark
 from shared.shards import marks_key, shard_of, source_key
 
+# A clock set back by no more than this (a correction, no mistake) is waited for.
+SET_BACK_S = 10.0
+
 
 class RunError(SelfmisError):
     """A run that cannot begin or resume."""
@@ -96,9 +99,13 @@ def forget(client: Client, name: str) -> None:
 def resumable(last: Run | None, digest: str, now_us: int, within_s: float) -> bool:
     """Whether to go on with ``last``: the same things are streamed, and it was alive lately.
 
-    Later than that, nobody wants hours of samples caught up with: a new session is honest.
+    Later than that, nobody wants hours of samples caught up with: a new session is honest. A clock
+    that was set back a little since makes it alive in the future: no reason to cut the sessions in two. One
+    that was set back far would keep a resumed run waiting for it.
     """
-    return last is not None and last.digest == digest and 0 <= now_us - last.seen_us <= within_s * 1e6
+    return (
+        last is not None and last.digest == digest and -SET_BACK_S * 1e6 <= now_us - last.seen_us <= within_s * 1e6
+    )
 
 
 def start_frames(client: Client, feeds: Sequence[Feed], run: Run, shards: int) -> list[int]:

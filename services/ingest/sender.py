@@ -141,6 +141,11 @@ class Sender:
         return ticket
 
     @property
+    def met(self) -> frozenset[str]:
+        """The run ids of all servers that were ever at the other end."""
+        return frozenset(self._met)
+
+    @property
     def obstacle(self) -> str | None:
         """Why frames would not leave now: ``closed``, ``redis`` (it fails), ``lag``, ``memory``; or None."""
         if self._refusing:
@@ -268,7 +273,7 @@ class Sender:
         if not self._recall:
             return
         self._recall = False
-        frames = self._outbox.recall(time.monotonic())
+        frames = self._outbox.recall()
         self.tally.frames_sent_again += frames
         log.warning("Redis is another process than before; sending the last %d confirmed frames again", frames)
 

@@ -20,11 +20,11 @@ from services.ingest.metrics import LatenessHistogram, SenderCollector, served
 from services.ingest.outbox import Ticket
 from services.ingest.progress import LiveLine
 from services.ingest.runner import Progress, Runner
-from services.ingest.runs import Run
+from services.ingest.runs import Run, RunError
 from services.ingest.schedule import Pace, Schedule
 from services.ingest.sender import Sender
 from services.ingest.source import Source
-from shared.connection import Client, connect, explained
+from shared.connection import Client, connect, explained, master_infos
 from shared.pinning import pin
 from shared.settings import Settings
 
@@ -114,7 +114,10 @@ def stream(
     `SelfmisError` for what keeps a run from starting; later troubles with Redis are waited out.
     """
     shards = settings.stream.shards
-    with explained(url), connect(url, timeout_s=settings.redis.timeout_s) as client:
+    met: set[str] = set()
+    with explained(url), connect(url, timeout_s=settings.redis.timeout_s, on_connect=met.add) as client:
+        master_infos(client)  # each master of a cluster is met
+        asked = frozenset(met)
         pin(client, shards)
         last = None if plan.new_run else runs.stored(client, plan.name)
         now_us = int(clock() * 1e6)
@@ -162,6 +165,9 @@ def stream(
     with served(registry, settings.ingest.metrics_host, settings.ingest.metrics_port):
         sender.start()
         try:
+            if not asked == met == sender.met:
+                # It may have forgotten what it was just asked: how far the windows are, and so what is to be sent.
+                raise RunError("Redis was started anew while this run was about to begin: start it again")
             with LiveLine(progress, sender) if live else nullcontext():
                 ended = _walk(runner, sender, stop)
                 complete = runner.finish(FLUSH_S)

@@ -12,8 +12,10 @@ from enum import Enum
 
 from redis.exceptions import (
     ClusterDownError,
+    OutOfMemoryError,
     ReadOnlyError,
     RedisClusterException,
+    ResponseError,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -50,6 +52,20 @@ TRANSIENT = (
     TryAgainError,
     OSError,
 )
+
+
+# What a server says that refuses writes for a while: its disk or its memory is full, its replicas are away.
+_FULL = ("MISCONF", "OOM ", "NOREPLICAS")
+
+
+def transient(error: BaseException) -> bool:
+    """Whether to try again later: no answer, or a server that takes no writes for now. Anything else is a fault.
+
+    A script that was refused so has written nothing: it is stopped at its first write.
+    """
+    if isinstance(error, (*TRANSIENT, OutOfMemoryError)):
+        return True
+    return isinstance(error, ResponseError) and any(word in str(error) for word in _FULL)
 
 
 class InDoubt(SelfmisError):
@@ -157,10 +173,11 @@ class ShardStore:
                 outcomes.append(call)
                 continue
             answer = next(answers)
-            if isinstance(answer, TRANSIENT):
-                outcomes.append(Outcome.UNKNOWN)
-            elif isinstance(answer, Exception):
-                faults.append(answer)
+            if isinstance(answer, Exception):
+                if transient(answer):
+                    outcomes.append(Outcome.UNKNOWN)
+                else:
+                    faults.append(answer)
             else:
                 outcomes.append(self._settled(holding, Outcome(answer[0].decode()), now_s))
         if faults:

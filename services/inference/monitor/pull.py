@@ -9,15 +9,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import numpy as np
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from services.inference.alarms.together import Look
 from services.inference.commit.facts import Retention
 from services.inference.commit.link import Link
 from services.inference.commit.reader import Pulled, ShardReader
-from services.inference.commit.store import TRANSIENT, Holding, Outcome, ShardStore
+from services.inference.commit.store import TRANSIENT, Holding, Outcome, ShardStore, transient
 from services.inference.engine import Engine, score
 from services.inference.engine.runtimes import Array
 from services.inference.monitor.decoding import decoded
@@ -117,8 +118,12 @@ class PullLoop:
                 try:
                     self.turn()
                     pause_s = 0.05
-                except TRANSIENT as error:
-                    log.warning("Redis does not answer (%s); trying again", " ".join(str(error).split()))
+                except (*TRANSIENT, ResponseError) as error:
+                    if not transient(error):
+                        raise
+                    log.warning(
+                        "Redis does not answer, or takes nothing (%s); trying again", " ".join(str(error).split())
+                    )
                     self._stop.wait(pause_s)
                     pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
                 self.pulse.beat_s = self._clock()
@@ -144,7 +149,8 @@ class PullLoop:
         if self._clock() >= self._next_tell:
             self._next_tell = self._clock() + TELL_EVERY_S
             self.pulse.patients = sum(len(shard) for shard in self._shards.values())
-            tell(self._reading, self._replica, self.pulse)
+            with suppress(ResponseError):  # a full Redis takes commits but no pulse, which is for watching only
+                tell(self._reading, self._replica, self.pulse)
 
     def _adopt(self) -> None:
         """Between steps, so that a window is judged by one model and one set of rules only."""

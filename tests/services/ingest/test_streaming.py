@@ -25,6 +25,7 @@ from shared.position import PatientMark
 from shared.redis_local import free_port
 from shared.settings import Settings, load
 from shared.shards import marks_key, shard_of, source_key
+from tests.real_redis import OwnRedis
 
 MakeSource = Callable[..., Source]
 ROOT = Path(__file__).resolve().parents[3]
@@ -141,6 +142,21 @@ def test_a_run_resumed_at_another_speed_goes_on_at_once(
     assert second.frames_confirmed >= 3
 
 
+def test_a_run_does_not_begin_on_what_a_redis_said_that_has_restarted_since(
+    own_redis: OwnRedis, counting: MakeSource
+) -> None:
+    """It may have forgotten its last second, and with it how far the windows were."""
+    plan = Plan("t", "d", (counting(2, frames=2),), speed=FAST)
+
+    def restart(*_: object) -> None:
+        own_redis.kill()
+        own_redis.start_again()
+
+    with pytest.raises(RunError, match="started anew while this run was about to begin"):
+        stream(plan, settings(), own_redis.server.url, stop=threading.Event(), live=False, began=restart)
+    assert run_plan(plan, own_redis.server.url).complete
+
+
 def test_marks_of_an_older_session_are_not_taken_for_ours(
     redis_url: str, client: Client, counting: MakeSource
 ) -> None:
@@ -153,7 +169,8 @@ def test_marks_of_an_older_session_are_not_taken_for_ours(
 
 
 @pytest.mark.parametrize(
-    ("digest", "age_s", "resumed"), [("d", 100, True), ("d", 1000, False), ("e", 100, False), ("d", -60, False)]
+    ("digest", "age_s", "resumed"),
+    [("d", 100, True), ("d", 1000, False), ("e", 100, False), ("d", -5, True), ("d", -60, False)],
 )
 def test_only_a_run_of_the_same_that_was_alive_lately_is_resumed(digest: str, age_s: int, resumed: bool) -> None:
     last = Run(1, 0, "d", 0, 10**12)

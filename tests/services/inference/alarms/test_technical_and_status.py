@@ -24,6 +24,16 @@ def test_windows_without_any_sample_say_nothing_of_the_signal() -> None:
     assert player().windows(*[EMPTY] * 10) == []
 
 
+def test_an_alert_at_a_window_that_was_not_judged_says_nothing_of_its_quality() -> None:
+    """An MI alarm that escalates in a gap: the gate was not asked, and JSON knows no NaN."""
+    played = player(escalate_after_s=15.0)
+    played.windows(SICK)
+    said = played.windows(*[EMPTY] * 5)
+    assert told(said)[0][:2] == ("mi", "escalated")
+    assert said[0].quality is None
+    assert b"NaN" not in said[0].to_json()
+
+
 def test_technical_alarms_do_not_latch_and_do_not_escalate() -> None:
     played = player()
     assert told(played.windows(*[POOR] * 30, WELL, WELL)) == [

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 
 from services.inference.api import reading
 from services.inference.engine import Engine, open_engine
@@ -262,6 +263,32 @@ def test_redis_killed_in_mid_stream_loses_and_doubles_nothing(own_redis: OwnRedi
             caught_up(client)
             assert reading.counters(client, SHARDS)["windows|scored"] > 300
             assert differences(client, engine) == 0
+
+
+def persistence(client: Client) -> dict[str, object]:
+    return client.info("persistence")  # type: ignore[return-value]  # sync client
+
+
+def test_a_redis_that_refuses_writes_for_a_while_is_waited_out(own_redis: OwnRedis, engine: Engine) -> None:
+    """As when its disk is full. A snapshot that cannot be written makes it refuse just so, without a full disk."""
+    own_redis.obstruct_snapshots()
+    sender = threading.Thread(target=ingest, args=(own_redis.server.url,), kwargs={"duration_s": 240})
+    with connect(own_redis.server.url) as client, pulling(own_redis.server.url, engine, replicas=2) as loops:
+        sender.start()
+        until(lambda: reading.counters(client, SHARDS)["windows|scored"] > 60)
+        client.config_set("save", "3600 1")
+        client.bgsave()
+        until(lambda: persistence(client)["rdb_last_bgsave_status"] == "err")
+        with pytest.raises(ResponseError, match="MISCONF"):
+            client.set("anything", 1)
+        beats = [loop.pulse.beat_s for loop in loops]
+        until(lambda: all(loop.pulse.beat_s > beat for loop, beat in zip(loops, beats, strict=True)))
+        time.sleep(1.5)  # longer than a lease
+        client.config_set("stop-writes-on-bgsave-error", "no")
+        sender.join(60)
+        caught_up(client)
+        assert reading.counters(client, SHARDS)["windows|scored"] > 300
+        assert differences(client, engine) == 0
 
 
 def test_unusable_entries_become_dead_letters_and_disturb_nobody(

@@ -1,0 +1,144 @@
+"""What is committed against what must be: lost, doubled, otherwise different. Pure.
+
+**Which counters are compared with the generated samples.** The *pure* ones: they count windows, scores, alerts and
+the samples that found their place, so they follow from the samples alone, however often and in whatever portions
+these were delivered. Not compared are those that count *deliveries*: a frame that is sent again after a lost
+confirmation is counted twice in ``facts|frames``, and its samples in ``facts|samples_duplicate`` or, once their
+windows have closed, in ``facts|samples_late``; that is what they are for. These are compared with the log instead
+(`against_log`), where it was kept: every entry that Redis holds, counted once.
+
+**Which alerts.** All but those of `CLOCKED` kinds, which are about silence and run on a clock by design.
+
+**Which state of a patient.** Of the mark, session and next window (its high-water mark says where the stream stood
+when a window closed, which follows from the order of deliveries); everything else bit by bit, but for what is
+parked (samples of windows still open, put aside by the clock of the log).
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.faults.expected import Committed
+from services.inference.commit.facts import Kind
+from shared.position import PatientMark
+
+PURE = ("windows|", "rejects|", "score|", "score_sum_e6", "alerts|", "dead_letters|", "commands|")
+PURE_FACTS = (
+    "facts|samples",
+    "facts|windows_complete",
+    "facts|windows_gapped",
+    "facts|windows_unassessable",
+)
+CLOCKED = ("stream_lost", "system_silent")
+_EXAMPLES = 5
+
+
+@dataclass(slots=True)
+class Verdict:
+    """``lost`` and ``doubled``: windows and alerts. ``changed``: alerts, and states of patients, that are others.
+
+    ``counters``: name → (what is committed, what must be), where they differ; ``deliveries``: the same against the
+    log, where it was kept.
+    """
+
+    lost: int = 0
+    doubled: int = 0
+    changed: int = 0
+    counters: dict[str, tuple[int, int]] = field(default_factory=dict)
+    deliveries: dict[str, tuple[int, int]] = field(default_factory=dict)
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.lost or self.doubled or self.changed or self.counters or self.deliveries)
+
+    def note(self, what: str) -> None:
+        """Keep a few examples for whoever must find out."""
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(what)
+
+
+def pure(counters: Mapping[str, int]) -> dict[str, int]:
+    """The counters that follow from the samples alone; those that are zero are left out."""
+    return {
+        name: amount
+        for name, amount in counters.items()
+        if amount
+        and (name in PURE_FACTS or name.startswith(PURE))
+        and not name.startswith(tuple(f"alerts|{kind}|" for kind in CLOCKED))
+    }
+
+
+def judge(found: Sequence[Committed], wanted: Sequence[Committed]) -> Verdict:
+    """All shards, against the generated samples."""
+    verdict = Verdict()
+    for shard, (have, want) in enumerate(zip(found, wanted, strict=True)):
+        _windows(verdict, shard, have, want)
+        _alerts(verdict, shard, have, want)
+        _patients(verdict, shard, have, want)
+        _counters(verdict, pure(have.counters), pure(want.counters))
+    return verdict
+
+
+def against_log(found: Sequence[Committed], wanted: Sequence[Committed]) -> dict[str, tuple[int, int]]:
+    """All counters, of deliveries too, against those of an offline run of the log: (committed, must be)."""
+    verdict = Verdict()
+    for have, want in zip(found, wanted, strict=True):
+        _counters(verdict, have.counters, want.counters)
+    return verdict.counters
+
+
+def _windows(verdict: Verdict, shard: int, have: Committed, want: Committed) -> None:
+    """By patient from the marks, which say how far windows were committed; and by number from the counters."""
+    behind = 0
+    for name, raw in want.patients[Kind.MARK].items():
+        committed = have.patients[Kind.MARK].get(name)
+        must = PatientMark.unpack(raw)
+        mark = None if committed is None else PatientMark.unpack(committed)
+        done = mark.next_window if mark is not None and mark.session == must.session else 0
+        if done != must.next_window:
+            behind += max(0, must.next_window - done)
+            verdict.doubled += max(0, done - must.next_window)
+            verdict.note(f"shard {shard}: {name.decode()} has {done} of {must.next_window} windows")
+    counted, due = (sum(n for k, n in each.counters.items() if k.startswith("windows|")) for each in (have, want))
+    verdict.lost += max(behind, due - counted)
+    verdict.doubled += max(0, counted - due)
+
+
+def _alerts(verdict: Verdict, shard: int, have: Committed, want: Committed) -> None:
+    found, must = (
+        [(i, body) for i, body in each.alerts if json.loads(body)["kind"] not in CLOCKED] for each in (have, want)
+    )
+    times = Counter(i for i, _ in found)
+    bodies, wanted = dict(found), dict(must)
+    for name in wanted.keys() - bodies.keys():
+        verdict.lost += 1
+        verdict.note(f"shard {shard}: alert {name} is missing")
+    for name, amount in times.items():
+        if amount > 1 or name not in wanted:
+            verdict.doubled += amount - (name in wanted)
+            verdict.note(f"shard {shard}: alert {name} is there {amount} times")
+        elif bodies[name] != wanted[name]:
+            verdict.changed += 1
+            verdict.note(f"shard {shard}: alert {name} is another")
+
+
+def _patients(verdict: Verdict, shard: int, have: Committed, want: Committed) -> None:
+    for kind in Kind:
+        if kind in {Kind.MARK, Kind.PARKED}:
+            continue
+        found, must = have.patients[kind], want.patients[kind]
+        for name in found.keys() | must.keys():
+            if found.get(name) != must.get(name):
+                verdict.changed += 1
+                verdict.note(f"shard {shard}: {kind.name.lower()} of {name.decode()} is another")
+
+
+def _counters(verdict: Verdict, have: Mapping[str, int], want: Mapping[str, int]) -> None:
+    for name in have.keys() | want.keys():
+        found, must = have.get(name, 0), want.get(name, 0)
+        if found != must:
+            before = verdict.counters.get(name, (0, 0))
+            verdict.counters[name] = (before[0] + found, before[1] + must)

@@ -1,0 +1,97 @@
+"""The chaos test: real processes, everything that can go wrong, and not one window or alert lost or told twice."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+QUICK = ("stream.shards=4", "monitor.lease_s=1", "monitor.heartbeat_s=0.2", "window.stride_s=2")
+
+
+def suite(folder: Path, model: Path, *arguments: str, within_s: float) -> dict[str, Any]:
+    """What `selfmis bench faults` finds."""
+    figures = folder / "figures.json"
+    command = [sys.executable, "-m", "benchmarks.faults.command", "--json", str(figures), "--model", str(model)]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("SELFMIS_")}
+    environ |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
+    done = subprocess.run(
+        [*command, *arguments],
+        cwd=folder,
+        env=environ,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=within_s,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    gone(folder)
+    found: dict[str, Any] = json.loads(figures.read_text(encoding="utf-8"))
+    return found
+
+
+def gone(folder: Path) -> None:
+    """Nothing that the suite started is left: each process has its folder as its own, or in its command line."""
+    deadline = time.monotonic() + 20
+    while left := [line for line in map(line_of, psutil.process_iter()) if str(folder) in line]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.2)
+
+
+def line_of(process: psutil.Process) -> str:
+    try:
+        return f"{process.cwd()} {' '.join(process.cmdline())}"
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return ""
+
+
+def assert_whole(found: dict[str, Any]) -> None:
+    verdict = {name: found[name] for name in ("lost", "doubled", "changed", "counters_equal", "gave_up")}
+    assert verdict == {"lost": 0, "doubled": 0, "changed": 0, "counters_equal": True, "gave_up": 0}, found
+
+
+def test_killed_replicas_ingest_and_redis_without_its_last_second_lose_and_double_nothing(
+    tmp_path: Path, untrained: Path
+) -> None:
+    settings = [word for setting in QUICK for word in ("--set", setting)]
+    killed = ("replica killed", "ingest killed", "redis killed, last second lost")
+    only = [word for kind in killed for word in ("--only", kind)]
+    plan = ("--seconds", "17", "--first", "2", "--patients", "60", "--seed", "1")
+    found = suite(tmp_path, untrained, *plan, *only, *settings, "--keep-log", within_s=240)
+    assert_whole(found)
+    assert found["deliveries_unlike"] == {}
+    assert sum(found["faults"].values()) >= 2
+    assert found["windows"] > 200
+    assert found["alerts"] > 10
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_everything_that_can_go_wrong_loses_and_doubles_nothing(
+    tmp_path: Path, untrained: Path, seed: int
+) -> None:
+    plan = ("--seconds", "300", "--patients", "400", "--seed", str(seed))
+    found = suite(tmp_path, untrained, *plan, within_s=1100)
+    assert_whole(found)
+    assert len(found["faults"]) >= 15
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1200)
+def test_everything_that_can_go_wrong_under_serve_loses_and_doubles_nothing(
+    tmp_path: Path, untrained: Path
+) -> None:
+    plan = ("--serve", "--seconds", "300", "--patients", "200", "--seed", "3")
+    found = suite(tmp_path, untrained, *plan, within_s=1100)
+    assert_whole(
+        found | {"gave_up": 0}
+    )  # Serve gives up as a whole when its raylet is killed: that is asked of it
+    assert len(found["faults"]) >= 10

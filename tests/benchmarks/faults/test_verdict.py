@@ -1,0 +1,99 @@
+"""The verdict: each way to be wrong shows as what it is. An instrument that cannot fail proves nothing."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from benchmarks.faults.expected import Committed
+from benchmarks.faults.verdict import against_log, judge, pure
+from services.inference.commit.facts import Kind
+from shared.position import PatientMark
+
+
+def committed() -> Committed:
+    one = Committed()
+    one.counters.update(
+        {"windows|scored": 5, "facts|frames": 90, "facts|samples": 900, "alerts|mi|IMI|low|began": 1}
+    )
+    one.alerts = [("a", body()), ("b", body("stream_lost"))]
+    one.patients[Kind.MARK][b"p"] = PatientMark(7, 0, 100_000, 5, 2500, 3000).pack()
+    one.patients[Kind.STATE][b"p"] = b"state"
+    one.patients[Kind.LATEST][b"p"] = b"latest"
+    one.patients[Kind.PARKED][b"p"] = b"parked"
+    return one
+
+
+def body(kind: str = "mi", window: int = 3) -> bytes:
+    return json.dumps({"kind": kind, "window": window}).encode()
+
+
+def mark(windows: int, session: int = 7, high: int = 3000) -> Callable[[Committed], None]:
+    def change(one: Committed) -> None:
+        one.patients[Kind.MARK][b"p"] = PatientMark(session, 0, 100_000, windows, 2500, high).pack()
+        one.counters["windows|scored"] = windows
+
+    return change
+
+
+def test_what_is_the_same_is_good() -> None:
+    verdict = judge([committed()], [committed()])
+    assert verdict.good
+    assert verdict.examples == []
+
+
+@pytest.mark.parametrize(
+    ("change", "lost", "doubled", "changed", "counters"),
+    [
+        (mark(3), 2, 0, 0, {"windows|scored": (3, 5)}),
+        (mark(6), 0, 2, 0, {"windows|scored": (6, 5)}),
+        (mark(5, session=8), 5, 0, 0, {}),
+        (lambda one: one.counters.update({"windows|scored": 1}), 0, 1, 0, {"windows|scored": (6, 5)}),
+        (lambda one: one.counters.subtract({"facts|samples": 1}), 0, 0, 0, {"facts|samples": (899, 900)}),
+        (lambda one: one.alerts.pop(0), 1, 0, 0, {}),
+        (lambda one: one.alerts.append(("a", body())), 0, 1, 0, {}),
+        (lambda one: one.alerts.append(("c", body())), 0, 1, 0, {}),
+        (lambda one: one.alerts.__setitem__(0, ("a", body(window=4))), 0, 0, 1, {}),
+        (lambda one: one.patients[Kind.STATE].update({b"p": b"other"}), 0, 0, 1, {}),
+        (lambda one: one.patients[Kind.LATEST].pop(b"p"), 0, 0, 1, {}),
+    ],
+)
+def test_each_way_to_be_wrong_shows(
+    change: Callable[[Committed], None],
+    lost: int,
+    doubled: int,
+    changed: int,
+    counters: dict[str, tuple[int, int]],
+) -> None:
+    found = committed()
+    change(found)
+    verdict = judge([found], [committed()])
+    assert (verdict.lost, verdict.doubled, verdict.changed, verdict.counters) == (lost, doubled, changed, counters)
+    assert not verdict.good
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        mark(5, high=9999),
+        lambda one: one.counters.update({"facts|frames": 3, "facts|samples_duplicate": 300}),
+        lambda one: one.counters.update({"alerts|stream_lost||low|began": 1}),
+        lambda one: one.alerts.pop(1),
+        lambda one: one.patients[Kind.PARKED].clear(),
+    ],
+)
+def test_what_follows_from_deliveries_and_clocks_may_differ(change: Callable[[Committed], None]) -> None:
+    found = committed()
+    change(found)
+    assert judge([found], [committed()]).good
+
+
+def test_deliveries_are_held_against_the_log() -> None:
+    found = committed()
+    found.counters["facts|frames"] += 1
+    assert against_log([found], [committed()]) == {"facts|frames": (91, 90)}
+
+
+def test_pure_counters_are_named_and_zero_is_nothing() -> None:
+    counted = {"windows|scored": 3, "windows|missing": 0, "facts|frames": 9, "facts|samples": 900, "score|0.05": 3}
+    assert pure(counted) == {"windows|scored": 3, "facts|samples": 900, "score|0.05": 3}
