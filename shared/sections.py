@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -117,6 +118,10 @@ class MonitorSettings(Section):
     alerts_max: int = Field(1000, ge=1, description="and at most about this many of a shard")
     audit_max: int = Field(10_000, ge=1, description="audit entries kept of a shard")
     dead_letters_max: int = Field(200, ge=1, description="unusable entries kept of a shard")
+    trend_every_s: float = Field(
+        30.0, ge=0.5, le=86400, description="a patient's trend keeps one window of so much sample time"
+    )
+    trend_points: int = Field(360, ge=1, le=10_000, description="points kept of a patient's trend, 30 bytes each")
 
     @field_validator("heartbeat_s")
     @classmethod
@@ -126,14 +131,48 @@ class MonitorSettings(Section):
         return heartbeat_s
 
 
+def _visible(token: SecretStr | None) -> SecretStr | None:
+    """A token that a header can carry and that cannot be guessed."""
+    if token is None:
+        return None
+    text = token.get_secret_value()
+    if len(text) < 16 or not all("!" <= character <= "~" for character in text):
+        raise ValueError("must be at least 16 visible ASCII characters, without spaces")
+    return token
+
+
+Token = Annotated[SecretStr | None, AfterValidator(_visible)]
+
+
+class ApiSettings(Section):
+    """Who may use the HTTP API and the console, and how much. Without any token both answer on loopback only."""
+
+    view_token: Token = Field(None, description="bearer token that lets view, 16 characters or more")
+    act_token: Token = Field(None, description="bearer token that lets do everything, 16 characters or more")
+    tokens_file: Path | None = Field(
+        None, description="file of more tokens: lines of a role (view, act) and the token's SHA-256 in hex"
+    )
+    requests_per_s: Positive = Field(
+        200.0,
+        description="requests of one caller per second and replica, over time; twice as many may come at once",
+    )
+    max_body_bytes: int = Field(1 << 16, ge=1024, le=1 << 24, description="largest request body but an upload's")
+    max_upload_bytes: int = Field(
+        1 << 24, ge=1 << 16, le=1 << 28, description="largest recording to score; unpacked four times as much"
+    )
+    max_streams: int = Field(200, ge=1, le=10_000, description="event streams of one replica")
+    scorings: int = Field(1, ge=1, le=16, description="recordings that one replica scores at a time")
+    command_wait_s: float = Field(
+        2.0, ge=0, le=30, description="so long a command is waited for before the answer is that it is pending"
+    )
+
+
 class GatewaySettings(Section):
     """Where devices hand in frames over HTTP and WebSocket, and how much they may."""
 
     host: str = Field("127.0.0.1", description="address of the gateway; any but loopback needs a token")
     port: int = Field(8787, ge=0, le=65535, description="port of the gateway; 0 for any free one")
-    token: SecretStr | None = Field(
-        None, description="bearer token that every sender must show, 16 characters or more"
-    )
+    token: Token = Field(None, description="bearer token that every sender must show, 16 characters or more")
     max_body_bytes: int = Field(
         1 << 20, ge=1024, le=1 << 26, description="largest request body or WebSocket message"
     )
@@ -148,16 +187,6 @@ class GatewaySettings(Section):
     session_memory_s: float = Field(
         7 * 86400.0, ge=60, description="how long the start of a silent session is remembered"
     )
-
-    @field_validator("token")
-    @classmethod
-    def _fits_a_header(cls, token: SecretStr | None) -> SecretStr | None:
-        if token is None:
-            return None
-        text = token.get_secret_value()
-        if len(text) < 16 or not all("!" <= character <= "~" for character in text):
-            raise ValueError("must be at least 16 visible ASCII characters, without spaces")
-        return token
 
 
 class AlarmSettings(Section):

@@ -30,6 +30,7 @@ from pydantic_settings import (
 from shared.errors import SelfmisError
 from shared.sections import (
     AlarmSettings,
+    ApiSettings,
     EngineSettings,
     GatewaySettings,
     IngestSettings,
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     engine: EngineSettings = EngineSettings()
     monitor: MonitorSettings = MonitorSettings()
     gateway: GatewaySettings = GatewaySettings()
+    api: ApiSettings = ApiSettings()
     alarm: AlarmSettings = AlarmSettings()
 
     @classmethod

@@ -76,6 +76,21 @@ def latest_key(shard: int) -> str:
     return f"latest:{tag(shard)}"
 
 
+def roster_key(shard: int) -> str:
+    """Hash: patient -> the device that people assigned, UTF-8."""
+    return f"roster:{tag(shard)}"
+
+
+def trend_key(shard: int, patient: bytes) -> bytes:
+    """List with a time limit: a patient's trend, one packed point each (`services.inference.commit.point`)."""
+    return f"trend:{tag(shard)}:".encode() + patient
+
+
+def once_key(shard: int, digest: str) -> str:
+    """String with a time limit: the command that was appended under an idempotency key."""
+    return f"once:{tag(shard)}:{digest}"
+
+
 def counters_key(shard: int) -> str:
     """Hash: name of a counter or histogram bucket -> integer."""
     return f"count:{tag(shard)}"

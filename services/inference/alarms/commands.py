@@ -13,6 +13,7 @@ from shared.frames import FrameError, patient_bytes
 from shared.labels import SCORE_NAMES
 
 MAX_TEXT = 500
+MAX_DEVICE = 64
 MAX_MUTE_S = 1e8
 
 
@@ -30,6 +31,7 @@ class Action(StrEnum):
     ADMIT = "admit"
     STANDBY = "standby"
     DISCHARGE = "discharge"
+    DEVICE = "device"
 
 
 class Outcome(StrEnum):
@@ -49,8 +51,8 @@ class Command:
 
     ``alarm`` names the alarm to acknowledge or end; a system alarm has no patient. A mute may name ``types`` (of
     `SCORE_NAMES`; empty: those of the alarm in force, or all if there is none), a ``ceiling`` up to which it holds
-    (empty: what the alarm in force has reached, or medium) and for how long (None: until unmuted). Refuses what is
-    malformed (`CommandError`, `FrameError`).
+    (empty: what the alarm in force has reached, or medium) and for how long (None: until unmuted). ``device``: the
+    one that a patient is given (empty: none). Refuses what is malformed (`CommandError`, `FrameError`).
     """
 
     id: str
@@ -63,6 +65,7 @@ class Command:
     types: tuple[str, ...] = ()
     ceiling: str = ""
     for_s: float | None = None
+    device: str = ""
 
     def __post_init__(self) -> None:
         if self.patient or self.action not in {Action.ACKNOWLEDGE, Action.END}:
@@ -78,6 +81,8 @@ class Command:
             raise CommandError(f"mute: unknown type {unknown[0]!r:.40}; known are {', '.join(SCORE_NAMES)}")
         if self.ceiling and self.ceiling not in CEILINGS:
             raise CommandError(f"mute: ceiling must be one of {', '.join(CEILINGS)}")
+        if len(self.device) > MAX_DEVICE or not (self.device.isprintable() or not self.device):
+            raise CommandError(f"device: a device's name may have {MAX_DEVICE} printable characters")
         if self.for_s is not None and not 0 < self.for_s <= MAX_MUTE_S:
             raise CommandError(f"mute: for_s must be above 0 and at most {MAX_MUTE_S:.0f}")
 
@@ -90,6 +95,8 @@ class Command:
         """The body of its entry, without the id, which the stream gives."""
         values = asdict(self)
         del values["id"]
+        if self.action is not Action.DEVICE:  # so that an owner who knows no devices reads the others
+            del values["device"]
         return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
 
     @classmethod
@@ -99,6 +106,7 @@ class Command:
             values: dict[str, Any] = json.loads(body)
             values["action"] = Action(values["action"])
             texts = [values[name] for name in ("patient", "who", "why", "alarm", "ceiling")]
+            texts.append(values.get("device", ""))
             wrong = not isinstance(values["types"], list)
             wrong |= not all(isinstance(text, str) for text in [*texts, *values["types"]])
             values["types"] = tuple(values["types"])

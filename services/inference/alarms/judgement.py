@@ -182,6 +182,8 @@ def on_command(standing: Standing, moment: Moment, command: Command, rules: Rule
                     after, applied = answer(slot, moment, command.action, rules)
                     return standing.with_slot(after), applied
             return standing, Applied(Outcome.NOT_ACTIVE)
+        case Action.DEVICE:  # kept elsewhere: nothing about alarms follows from it
+            return standing, Applied(Outcome.ALREADY)
 
 
 _STATUS: Mapping[Action, Status] = {

@@ -1,103 +1,60 @@
-"""The HTTP API: health, patients, alerts, the model. One-line JSON errors; no patient in any log."""
+"""The HTTP API, put together: routes, each in a module named for what it is about, and the layers around them."""
 
-import logging
 from collections.abc import Callable
-from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Query, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from redis.exceptions import RedisClusterException, RedisError
-from starlette.exceptions import HTTPException as StarletteHTTPException
+from fastapi import FastAPI
 
-from services.inference.api import reading
-from shared.artefact import Manifest
+from services.inference.api import alerts, audit_routes, errors, health, page, patients, strips
+from services.inference.api.access import Access, Gate
+from services.inference.api.access_log import AccessLog
+from services.inference.api.answers import Error
+from services.inference.api.headers import SecurityHeaders
+from services.inference.api.limits import Limits
+from services.inference.api.sources import Sources, opened_once
 from shared.connection import Client
-from shared.errors import SelfmisError
-from shared.frames import MAX_PATIENT_BYTES
+from shared.settings import Settings
 
-log = logging.getLogger(__name__)
+REFUSALS: dict[int | str, dict[str, object]] = {
+    status: {"model": Error, "description": what}
+    for status, what in (
+        (401, "no good token"),
+        (403, "not with this token, or not from there"),
+        (422, "a value is not as it must be"),
+        (429, "too many requests"),
+        (503, "Redis, or what else is needed, is not there"),
+    )
+}
 
-MOST = 1000
-RESEARCH_ONLY = "Research use only. Not a medical device."
 
+def make_app(connected: Callable[[], Client], settings: Settings, folder: str, access: Access) -> FastAPI:
+    """The application. ``connected`` is asked for a client when a request first needs one; the first is kept.
 
-def make_app(client: Callable[[], Client], shards: int, manifest: Callable[[], Manifest]) -> FastAPI:
-    """The application. ``client`` and ``manifest`` are asked for when a request needs them."""
-    app = FastAPI(title="SelfMIS Monitor", description=RESEARCH_ONLY, docs_url=None, redoc_url=None)
-    _errors(app)
-
-    @app.get("/healthz")
-    def healthz() -> dict[str, Any]:
-        """This process answers."""
-        return {"ok": True}
-
-    @app.get("/readyz")
-    def readyz() -> JSONResponse:
-        """Redis answers and every shard has an owner."""
-        found = reading.standing(client(), shards)
-        ready = found.owned == found.shards
-        said = {"ready": ready, "shards": found.shards, "owned": found.owned, "commits": found.commits}
-        return JSONResponse(said, status_code=200 if ready else 503)
-
-    @app.get("/api/patients")
-    def patients(
-        limit: Annotated[int, Query(ge=1, le=MOST)] = 100, offset: Annotated[int, Query(ge=0)] = 0
-    ) -> dict[str, Any]:
-        """Everybody, highest any-MI first."""
-        everybody = reading.patients(client(), shards)
-        rows = everybody.by_risk()[offset : offset + limit]
-        listed = [reading.patient_view(everybody.names[row], everybody.records[row]) for row in rows.tolist()]
-        return {"total": len(everybody.names), "offset": offset, "patients": listed}
-
-    @app.get("/api/patients/{patient}")
-    def patient(patient: str) -> dict[str, Any]:
-        """One patient: newest window, scores, alarms in force."""
-        known = len(patient.encode(errors="replace")) <= MAX_PATIENT_BYTES
-        view = reading.patient(client(), shards, patient) if known else None
-        if view is None:
-            raise HTTPException(404, "no such patient")
-        return view
-
-    @app.get("/api/alerts")
-    def alerts(limit: Annotated[int, Query(ge=1, le=MOST)] = 100) -> dict[str, Any]:
-        """The newest alerts, newest first."""
-        return {"alerts": reading.alerts(client(), shards, limit)}
-
-    @app.get("/api/counters")
-    def counters() -> dict[str, int]:
-        """What was counted, each in the same commit as what it counts."""
-        return dict(sorted(reading.counters(client(), shards).items()))
-
-    @app.get("/api/model")
-    def model() -> dict[str, Any]:
-        """The model's manifest."""
-        return {"notice": RESEARCH_ONLY, **manifest().model_dump(mode="json")}
-
+    ``folder``: the model's, where no replica of the monitor says which it uses.
+    """
+    sources = Sources(opened_once(connected), settings, folder)
+    app = FastAPI(
+        title="SelfMIS Monitor",
+        description=health.RESEARCH_ONLY,
+        docs_url=None,
+        redoc_url=None,
+        responses=REFUSALS,
+        redirect_slashes=False,
+    )
+    for router in (
+        health.routes(sources),
+        strips.routes(sources),
+        alerts.routes(sources),
+        audit_routes.routes(sources),
+        patients.routes(sources),
+        patients.last_routes(sources),
+    ):
+        app.include_router(router)
+    page.mount(app)
+    errors.install(app)
+    # The last added is the outermost.
+    app.add_middleware(Limits, settings=settings.api)
+    app.add_middleware(Gate, access=access)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(errors.LastResort)
+    app.add_middleware(AccessLog)
     return app
-
-
-def _errors(app: FastAPI) -> None:
-    """Every refusal has one shape: ``{"error": "one line"}``."""
-
-    @app.exception_handler(StarletteHTTPException)
-    def refused(_request: Request, error: StarletteHTTPException) -> JSONResponse:
-        return JSONResponse({"error": str(error.detail)}, status_code=error.status_code, headers=error.headers)
-
-    @app.exception_handler(RequestValidationError)
-    def malformed(_request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return JSONResponse({"error": f"{where}: {first['msg']}"}, status_code=422)
-
-    def unavailable(_request: Request, error: Exception) -> JSONResponse:
-        log.warning("a view cannot be given: %s", " ".join(str(error).split()))
-        return JSONResponse({"error": "Redis does not answer"}, status_code=503, headers={"Retry-After": "2"})
-
-    for kind in (RedisError, RedisClusterException, OSError):
-        app.add_exception_handler(kind, unavailable)
-
-    @app.exception_handler(SelfmisError)
-    def ours(_request: Request, error: SelfmisError) -> JSONResponse:
-        log.warning("%s", error)
-        return JSONResponse({"error": str(error)}, status_code=503)

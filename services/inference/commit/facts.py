@@ -7,7 +7,7 @@ from enum import Enum
 from services.inference.commit.ids import after
 from shared.position import ShardPosition, parse_id
 from shared.sections import MonitorSettings
-from shared.shards import latest_key, marks_key, parked_key, silence_key, state_key
+from shared.shards import latest_key, marks_key, parked_key, roster_key, silence_key, state_key
 
 # A dead letter keeps the beginning of the entry: enough to see what sent it, not enough to fill Redis.
 DEAD_LETTER_BYTES = 4096
@@ -16,14 +16,14 @@ DEAD_LETTER_BYTES = 4096
 class Kind(Enum):
     """What is kept of each patient, each kind in a hash of its own: a step writes only what changed.
 
-    ``recovered``: whether a new owner needs it to go on; the others are for views. The scripts know how many
-    there are, and that those come first which are recovered.
+    ``recovered``: whether a new owner needs it to go on; those come first, the others are for views.
     """
 
     MARK = (marks_key, True)
     STATE = (state_key, True)
     PARKED = (parked_key, True)
     SILENCE = (silence_key, True)
+    ROSTER = (roster_key, True)
     LATEST = (latest_key, False)
 
     def __init__(self, key: Callable[[int], str], recovered: bool) -> None:
@@ -57,7 +57,8 @@ class Facts:
 
     ``offset``, ``rewind``, ``command``: as in `shared.position.ShardPosition`. ``patients``: of each kind
     the changed patients only; None removes. ``counters``: what is added, integers only, so that the order
-    of commits cannot matter. ``audit``: one entry for each command applied.
+    of commits cannot matter. ``audit``: one entry for each command applied. ``trend``: of each patient the new
+    points (`services.inference.commit.point`), one after the other.
     """
 
     offset: str
@@ -68,6 +69,7 @@ class Facts:
     alerts: Sequence[Alert] = ()
     audit: Sequence[bytes] = ()
     dead: Sequence[DeadLetter] = ()
+    trend: Mapping[bytes, bytes] = field(default_factory=dict)
 
     def check(self, committed: ShardPosition) -> None:
         """Refuse (`ValueError`: a fault in the program) facts that go back behind what is committed."""
@@ -88,6 +90,8 @@ class Retention:
     alerts_keep_ms: int
     audit_max: int
     dead_letters_max: int
+    trend_points: int = 360
+    trend_keep_ms: int = 86_400_000
 
     @classmethod
     def of(cls, settings: MonitorSettings) -> "Retention":
@@ -97,4 +101,7 @@ class Retention:
             round(settings.alerts_keep_s * 1000),
             settings.audit_max,
             settings.dead_letters_max,
+            settings.trend_points,
+            # As long as they show anything of the time that they are for.
+            round(2 * settings.trend_points * settings.trend_every_s * 1000),
         )

@@ -14,7 +14,7 @@ from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 from shared.connection import Client
 
 # The keys and the arguments of one call.
-Call = tuple[Sequence[str], Sequence[bytes | str | int]]
+Call = tuple[Sequence[str | bytes], Sequence[bytes | str | int]]
 
 
 class Script:
@@ -27,7 +27,7 @@ class Script:
         self.source = source
         self.digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
-    def __call__(self, client: Client, keys: Sequence[str], *arguments: bytes | str | int) -> Any:
+    def __call__(self, client: Client, keys: Sequence[str | bytes], *arguments: bytes | str | int) -> Any:
         """Run it; raises what redis-py raises. One round trip, two where the server was without the script."""
         try:
             return client.evalsha(self.digest, len(keys), *keys, *arguments)
@@ -59,10 +59,12 @@ class Script:
             return error
 
 
-# KEYS: lease, position, the hashes of the kinds (5), counters, alerts, audit, dead letters, commands.
+# KEYS: lease, position, counters, alerts, audit, dead letters, commands, the hashes of the kinds, then the
+#       trend of each patient who has new points.
 # ARGV: token, lease ms, expected sequence, next sequence, commit id, offset, rewind, command,
-#       alerts max, alerts keep ms, audit max, dead letters max, then packed lists:
-#       put of each kind (5), drop of each kind (5), counters, alerts, audit, dead letters.
+#       alerts max, alerts keep ms, audit max, dead letters max, then packed lists: counters, alerts, audit,
+#       dead letters, trend points (one string a trend); bytes of a point, most points, trend keep ms;
+#       how many kinds, then the packed lists: put of each kind, drop of each kind.
 COMMIT = Script("""
 local stored = redis.call('HMGET', KEYS[2], 'sequence', 'commit', 'command')
 local sequence = stored[1] or '0'
@@ -85,46 +87,65 @@ local function many(command, key, packed)
     redis.call(command, key, unpack(list, first, math.min(first + 3999, #list)))
   end
 end
-for kind = 1, 5 do
-  many('HSET', KEYS[2 + kind], ARGV[12 + kind])
-  many('HDEL', KEYS[2 + kind], ARGV[17 + kind])
+local kinds = tonumber(ARGV[21])
+for kind = 1, kinds do
+  many('HSET', KEYS[7 + kind], ARGV[21 + kind])
+  many('HDEL', KEYS[7 + kind], ARGV[21 + kinds + kind])
 end
-if ARGV[23] ~= '' then
-  local list = cmsgpack.unpack(ARGV[23])
-  for i = 1, #list, 2 do redis.call('HINCRBY', KEYS[8], list[i], list[i + 1]) end
+if ARGV[13] ~= '' then
+  local list = cmsgpack.unpack(ARGV[13])
+  for i = 1, #list, 2 do redis.call('HINCRBY', KEYS[3], list[i], list[i + 1]) end
 end
-if ARGV[24] ~= '' then
-  local list = cmsgpack.unpack(ARGV[24])
+if ARGV[14] ~= '' then
+  local list = cmsgpack.unpack(ARGV[14])
   for i = 1, #list, 2 do
-    redis.call('XADD', KEYS[9], 'MAXLEN', '~', ARGV[9], '*', 'id', list[i], 'body', list[i + 1])
+    redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[9], '*', 'id', list[i], 'body', list[i + 1])
   end
   local now = redis.call('TIME')
-  redis.call('XTRIM', KEYS[9], 'MINID', '~', string.format('%.0f', math.max(0, now[1] * 1000 - ARGV[10])))
+  redis.call('XTRIM', KEYS[4], 'MINID', '~', string.format('%.0f', math.max(0, now[1] * 1000 - ARGV[10])))
 end
-if ARGV[25] ~= '' then
-  local list = cmsgpack.unpack(ARGV[25])
-  for i = 1, #list do redis.call('XADD', KEYS[10], 'MAXLEN', '~', ARGV[11], '*', 'body', list[i]) end
+if ARGV[15] ~= '' then
+  local list = cmsgpack.unpack(ARGV[15])
+  for i = 1, #list do redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[11], '*', 'body', list[i]) end
 end
-if ARGV[26] ~= '' then
-  local list = cmsgpack.unpack(ARGV[26])
+if ARGV[16] ~= '' then
+  local list = cmsgpack.unpack(ARGV[16])
   for i = 1, #list, 4 do
-    redis.call('XADD', KEYS[11], 'MAXLEN', '~', ARGV[12], '*', 'reason', list[i], 'entry', list[i + 1],
+    redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[12], '*', 'reason', list[i], 'entry', list[i + 1],
       'bytes', list[i + 2], 'data', list[i + 3])
   end
 end
-if ARGV[8] ~= (stored[3] or '0-0') then redis.call('XTRIM', KEYS[12], 'MINID', '~', ARGV[8]) end
+if ARGV[17] ~= '' then
+  local size, most = tonumber(ARGV[18]), tonumber(ARGV[19])
+  for i, points in ipairs(cmsgpack.unpack(ARGV[17])) do
+    local key = KEYS[7 + kinds + i]
+    -- Of more points than are kept only the last are written.
+    for at = math.max(0, #points / size - most) * size + 1, #points, size do
+      redis.call('RPUSH', key, string.sub(points, at, at + size - 1))
+    end
+    redis.call('LTRIM', key, -most, -1)
+    redis.call('PEXPIRE', key, ARGV[20])
+  end
+end
+if ARGV[8] ~= (stored[3] or '0-0') then redis.call('XTRIM', KEYS[7], 'MINID', '~', ARGV[8]) end
 return {'applied', ARGV[4]}
 """)
 
-# KEYS as for COMMIT. Gives the lease's token, the position, and the hashes of the first four kinds.
+# KEYS as for COMMIT, without trends. ARGV: how many of the kinds a new owner needs; they come first.
+# Gives the lease's token, the position, and the hashes of those kinds.
 # Keys of a wrong type are found here: half of a commit may not run before one of them stops it.
 LOAD = Script("""
-redis.call('HLEN', KEYS[7])
-redis.call('HLEN', KEYS[8])
-for stream = 9, 12 do redis.call('XLEN', KEYS[stream]) end
-return {redis.call('GET', KEYS[1]), redis.call('HGETALL', KEYS[2]),
-  redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4]), redis.call('HGETALL', KEYS[5]),
-  redis.call('HGETALL', KEYS[6])}
+redis.call('HLEN', KEYS[3])
+for stream = 4, 7 do redis.call('XLEN', KEYS[stream]) end
+local found = {redis.call('GET', KEYS[1]), redis.call('HGETALL', KEYS[2])}
+for kind = 8, #KEYS do
+  if kind < 8 + ARGV[1] then
+    found[#found + 1] = redis.call('HGETALL', KEYS[kind])
+  else
+    redis.call('HLEN', KEYS[kind])
+  end
+end
+return found
 """)
 
 # KEYS: lease, position. ARGV: token. What became of a commit whose reply was lost.

@@ -22,6 +22,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from services.inference.commit.facts import DEAD_LETTER_BYTES, Facts, Kind, Retention
 from services.inference.commit.link import Link
 from services.inference.commit.packing import packed, packed_pairs
+from services.inference.commit.point import POINT
 from services.inference.commit.script import COMMIT, LOAD, STANDING, Call
 from shared.errors import SelfmisError
 from shared.position import ShardPosition
@@ -33,10 +34,11 @@ from shared.shards import (
     dead_letters_key,
     lease_key,
     position_key,
+    trend_key,
 )
 
 _KINDS = tuple(Kind)
-_RECOVERED = tuple(kind for kind in _KINDS if kind.recovered)
+_RECOVERED = _KINDS[: sum(kind.recovered for kind in _KINDS)]  # they come first
 
 # A reply that never came, or a server that cannot be written to for a while: ask again what is stored.
 TRANSIENT = (
@@ -111,6 +113,7 @@ class ShardStore:
             retention.audit_max,
             retention.dead_letters_max,
         )
+        self._trend = (POINT.itemsize, retention.trend_points, retention.trend_keep_ms)
 
     def load(self, holding: Holding) -> Snapshot | None:
         """What is stored of the shard, and the holding set to it; None when the lease is no longer ours.
@@ -119,7 +122,7 @@ class ShardStore:
         """
         generation = self._link.generation
         holding.position, holding.doubt = None, None
-        token, position, *hashes = LOAD(self._link.client, _keys(holding.shard))
+        token, position, *hashes = LOAD(self._link.client, _keys(holding.shard), len(_RECOVERED))
         if token is None or token.decode() != holding.token:
             return None
         holding.position = ShardPosition.from_redis(_mapping(position))
@@ -185,7 +188,7 @@ class ShardStore:
         if holding.generation != self._link.generation:
             return self._settled(holding, Outcome.MOVED, now_s)
         return (
-            _keys(holding.shard),
+            (*_keys(holding.shard), *(trend_key(holding.shard, name) for name in facts.trend)),
             (
                 holding.token,
                 self._lease_ms,
@@ -197,6 +200,9 @@ class ShardStore:
                 after.command,
                 *self._limits,
                 *_lists(facts),
+                *self._trend,
+                len(_KINDS),
+                *_hashes(facts),
             ),
         )
 
@@ -233,22 +239,28 @@ def _keys(shard: int) -> Sequence[str]:
     return (
         lease_key(shard),
         position_key(shard),
-        *(kind.key(shard) for kind in _KINDS),
         counters_key(shard),
         alerts_key(shard),
         audit_key(shard),
         dead_letters_key(shard),
         commands_key(shard),
+        *(kind.key(shard) for kind in _KINDS),
     )
 
 
-def _lists(facts: Facts) -> list[bytes]:
+def _hashes(facts: Facts) -> list[bytes]:
+    """What is put into each kind's hash, then what is dropped from each."""
     puts, drops = [], []
     for kind in _KINDS:
         values = facts.patients.get(kind, {})
         gone = [name for name, value in values.items() if value is None]
         puts.append(packed_pairs({name: value for name, value in values.items() if value is not None}))
         drops.append(packed(gone) if gone else b"")
+    return [*puts, *drops]
+
+
+def _lists(facts: Facts) -> list[bytes]:
+    """Everything else that grows."""
     counters = {name.encode(): b"%d" % amount for name, amount in facts.counters.items() if amount}
     alerts = packed(part for alert in facts.alerts for part in (alert.id.encode(), alert.body))
     dead = packed(
@@ -261,7 +273,7 @@ def _lists(facts: Facts) -> list[bytes]:
             letter.data[:DEAD_LETTER_BYTES],
         )
     )
-    return [*puts, *drops, packed_pairs(counters), alerts, packed(facts.audit), dead]
+    return [packed_pairs(counters), alerts, packed(facts.audit), dead, packed(facts.trend.values())]
 
 
 def _mapping(flat: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -23,7 +23,16 @@ from services.inference.monitor.elapsed import SILENCE, elapsed_of
 from services.inference.monitor.shard import Shard, ShardRules
 from shared.connection import Client
 from shared.position import ShardPosition
-from shared.shards import ALERT_BODY, ALERT_ID, BATCH_FIELD, alerts_key, counters_key, latest_key, stream_key
+from shared.shards import (
+    ALERT_BODY,
+    ALERT_ID,
+    BATCH_FIELD,
+    alerts_key,
+    counters_key,
+    latest_key,
+    stream_key,
+    trend_key,
+)
 
 NOTHING_COMMITTED = Snapshot(ShardPosition(), {kind: {} for kind in Kind})
 
@@ -35,11 +44,12 @@ class Differences:
     alerts: int
     latest: int
     counters: int
+    trend: int = 0
 
     @property
     def total(self) -> int:
         """0 is the only right number."""
-        return self.alerts + self.latest + self.counters
+        return self.alerts + self.latest + self.counters + self.trend
 
 
 def offline(client: Client, shard: int, rules: ShardRules, engine: Engine, *, max_missing: float) -> Facts:
@@ -56,7 +66,10 @@ def offline(client: Client, shard: int, rules: ShardRules, engine: Engine, *, ma
 
 
 def compare(client: Client, shard: int, expected: Facts) -> Differences:
-    """What is committed of a shard against what should be, but for alarms about silence (`SILENCE`)."""
+    """What is committed of a shard against what should be, but for alarms about silence (`SILENCE`).
+
+    Of trends what is kept.
+    """
     stored: Any = client.xrange(alerts_key(shard))
     found = [(fields[ALERT_ID].decode(), fields[ALERT_BODY]) for _, fields in _by_samples(stored)]
     wanted = [(alert.id, alert.body) for alert in expected.alerts]
@@ -67,7 +80,14 @@ def compare(client: Client, shard: int, expected: Facts) -> Differences:
     counters = Counter({name.decode(): int(value) for name, value in counted.items()})
     for name in [name for name in counters if _family_and_kind(name) in _SILENCE_COUNTERS]:
         del counters[name]
+    pipe = client.pipeline(transaction=False)
+    for name in expected.trend:
+        pipe.lrange(trend_key(shard, name), 0, -1)
+    trends = {name: b"".join(kept) for name, kept in zip(expected.trend, pipe.execute(), strict=True)}
     return Differences(
+        trend=_unlike(
+            trends, {name: points[-len(trends[name]) or None :] for name, points in expected.trend.items()}
+        ),
         alerts=alerts,
         latest=_unlike(latest, {k: v for k, v in expected.patients[Kind.LATEST].items() if v is not None}),
         counters=_unlike(counters, Counter({k: v for k, v in expected.counters.items() if v})),

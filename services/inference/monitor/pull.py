@@ -72,7 +72,7 @@ class PullLoop:
         wall: Callable[[], float] = time.time,
         cpu: Callable[[], float] = time.thread_time,
     ) -> None:
-        self.pulse = Pulse(beat_s=clock(), model=engine.version)
+        self.pulse = Pulse(beat_s=clock(), model=engine.version, folder=str(engine.model.folder.resolve()))
         self.engine = engine
         self.rules = ShardRules.of(settings)
         self._next: tuple[ShardRules, Engine] | None = None
@@ -151,7 +151,7 @@ class PullLoop:
         if self._next is None:
             return
         (self.rules, self.engine), self._next = self._next, None
-        self.pulse.model = self.engine.version
+        self.pulse.model, self.pulse.folder = self.engine.version, str(self.engine.model.folder.resolve())
         for shard in self._shards.values():
             shard.reconfigure(self.rules)
 

@@ -71,7 +71,7 @@ class Pulse:
     """One replica. ``beat_s``: its clock when the loop last came round. ``latency``: last sample to commit.
 
     ``lag_s``: how long the oldest entry of the last read had waited in Redis. ``refused``: why the newest
-    configuration is not in force, if so. ``model``: the name and version of the one in use.
+    configuration is not in force, if so. ``model``: name and version of the one in use, ``folder``: where it is.
     """
 
     beat_s: float = 0.0
@@ -83,6 +83,7 @@ class Pulse:
     lag_s: float = 0.0
     refused: str | None = None
     model: str = ""
+    folder: str = ""
     stage: Stage = field(default_factory=Stage)
     latency: Histogram = field(default_factory=lambda: Histogram(LATENCY_EDGES_S))
     batch: Histogram = field(default_factory=lambda: Histogram(BATCH_EDGES))
@@ -98,6 +99,7 @@ class Pulse:
             "lag_s": self.lag_s,
             "refused": self.refused,
             "model": self.model,
+            "folder": self.folder,
             "stage_s": {name: getattr(self.stage, name) for name in Stage.__slots__},
             "latency_s": self.latency.to_json(),
             "batch": self.batch.to_json(),

@@ -24,6 +24,8 @@ from services.inference.monitor.counting import windows_counted
 from services.inference.monitor.decoding import Decoded
 from services.inference.monitor.elapsed import Elapsed, rounds
 from services.inference.monitor.latest import latest
+from services.inference.monitor.roster import Roster
+from services.inference.monitor.trend import trend
 from services.inference.windows import Cutter, Outcome, Rules, Step
 from shared.position import parse_id
 from shared.settings import Settings
@@ -41,11 +43,17 @@ class ShardRules:
     windows: Rules
     alarms: alarms.Rules
     most_bytes: int
+    trend_us: int
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The rules of validated settings."""
-        return cls(Rules.of(settings.window), alarms.Rules.of(settings.alarm), settings.stream.max_entry_bytes)
+        return cls(
+            Rules.of(settings.window),
+            alarms.Rules.of(settings.alarm),
+            settings.stream.max_entry_bytes,
+            round(settings.monitor.trend_every_s * 1e6),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,7 @@ class Shard:
         )
         self._alarms = AlarmWard(rules.alarms, states.items())
         self._liveness = Liveness(rules.alarms, number, self._known(states), silence.items())
+        self._roster = Roster(snapshot.patients[Kind.ROSTER])
 
     def __len__(self) -> int:
         """Patients known."""
@@ -150,12 +159,19 @@ class Shard:
                 Kind.PARKED: step.parked,
                 Kind.STATE: self._alarms.changed(),
                 Kind.SILENCE: self._liveness.changed(),
+                Kind.ROSTER: self._roster.changed(),
                 Kind.LATEST: latest(windows, scored),
             },
             counters=counters,
             alerts=alerts,
             audit=audit,
             dead=placed.dead,
+            trend=trend(
+                windows,
+                scored,
+                stride_us=self._rules.windows.stride_us,
+                every_us=self._rules.trend_us,
+            ),
         )
 
     def silence(self, look: Look, model: str) -> Facts | None:
@@ -211,7 +227,9 @@ class Shard:
         return applied.outcome.value
 
     def _apply(self, command: Command, model: str) -> Applied:
-        """Ask the patient's own alarms first, then those about silence."""
+        """Ask the patient's own alarms first, then those about silence; the roster about a device."""
+        if command.action is Action.DEVICE:
+            return self._roster.command(command, self._alarms.standing(command.name))
         applied = self._alarms.command(command, model)
         now_us = parse_id(command.id)[0] * 1000  # stamped by the store, whose clock silence runs on
         if command.action in {Action.ACKNOWLEDGE, Action.END}:

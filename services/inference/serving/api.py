@@ -1,20 +1,23 @@
 """The `Api` replica: the HTTP application behind Serve's proxy. Stateless; any replica answers."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
+from ray.serve.context import _get_global_client  # Serve tells a replica nowhere else what its proxy listens on
 from ray.serve.handle import DeploymentHandle
 
+from services.inference.api.access import Access
 from services.inference.api.app import make_app
-from shared.artefact import Manifest, verify
 from shared.connection import Client, connect
 from shared.errors import SelfmisError
 from shared.settings import load as load_settings
 
 
 class Api:
-    """One replica. Holds the monitor's handle only so that Serve deploys both as one application."""
+    """One replica. Holds the monitor's handle only so that Serve deploys both as one application.
+
+    Refuses to start (one line) where anybody could reach it and no token is set.
+    """
 
     def __init__(
         self, url: str | None, model: str, overrides: Sequence[str], monitor: DeploymentHandle[Any]
@@ -25,17 +28,22 @@ class Api:
         self._url = url or self._settings.redis.url
         if self._url is None:
             raise SelfmisError("an Api needs a Redis: set redis.url (SELFMIS_REDIS_URL)")
+        self._access = Access.of(self._settings.api)
+        self._access.check_address(_proxy_host())
 
     def __serve_build_asgi_app__(self) -> Any:
         """The application; its connection is made at the first request that needs one."""
-        url, timeout_s, folder = self._url or "", self._settings.redis.timeout_s, self._model
+        url, timeout_s = self._url or "", self._settings.redis.timeout_s
 
-        @lru_cache(maxsize=1)
-        def client() -> Client:
+        def connected() -> Client:
             return connect(url, timeout_s=timeout_s)
 
-        @lru_cache(maxsize=1)
-        def manifest() -> Manifest:
-            return verify(folder)
+        return make_app(connected, self._settings, self._model, self._access)
 
-        return make_app(client, self._settings.stream.shards, manifest)
+
+def _proxy_host() -> str:
+    """The address that Serve's proxies listen on."""
+    client = _get_global_client()
+    if client is None:
+        raise SelfmisError("an Api runs in Ray Serve only: nothing else tells it what its proxy listens on")
+    return str(client.http_config.host)

@@ -5,29 +5,15 @@ WebSocket to it, or reach it under a name of its own (DNS rebinding). Hence the 
 """
 
 import hmac
-import ipaddress
 import socket
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from services.ingest.gateway.refusal import Refusal
 from shared.errors import SelfmisError
+from shared.loopback import is_loopback
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address, or ``localhost``, is this machine's own.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("10.0.0.1"), is_loopback("example.org")
-    (True, True, False, False)
-    """
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
 
 
 def listener(host: str, port: int, *, has_token: bool) -> socket.socket:
