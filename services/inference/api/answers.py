@@ -202,6 +202,19 @@ class Strips(Answer):
     strips: list[Strip]
 
 
+class Command(Answer):
+    """What came of a command: applied, already, pending, malformed, forgotten …"""
+
+    command: str
+    outcome: str
+
+
+class Pending(Command):
+    """``where``: what to ask for its outcome."""
+
+    where: str
+
+
 class Alert(BaseModel):
     """An alert as it was committed (docs/alarms.md), and when and in which shard."""
 
