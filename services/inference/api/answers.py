@@ -250,6 +250,34 @@ class ModelCard(BaseModel):
     version: str
 
 
+class ScoredWindow(Answer):
+    """One window of a recording."""
+
+    start_s: float
+    outcome: Outcome
+    quality: float | None
+    scores: Scores | None
+
+
+class ScoringSummary(Answer):
+    """All windows of a recording; null where none could be scored."""
+
+    seconds: float
+    windows: int
+    scored: int
+    any_mi_mean: float | None
+    any_mi_max: float | None
+    type: str | None
+
+
+class Scoring(Answer):
+    """A recording's scores. Research use only."""
+
+    windows: list[ScoredWindow]
+    summary: ScoringSummary
+    model: str
+
+
 class Audit(Answer):
     """Commands, newest first."""
 

@@ -5,8 +5,8 @@ The answer waits a little for the owner. What is not applied by then is pending,
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, TypeVar
 
 from anyio import to_thread
 from fastapi import APIRouter, Header, Path
@@ -24,6 +24,7 @@ from shared.frames import FrameError
 from shared.labels import SCORE_NAMES
 from shared.shards import shard_of
 
+Route = TypeVar("Route", bound=Callable[..., Awaitable[JSONResponse]])
 _LOOK_EVERY_S = 0.03
 _STATUS = {Outcome.UNKNOWN_PATIENT: 404, Outcome.NOT_ACTIVE: 409}
 _LINE = {
@@ -79,9 +80,8 @@ def routes(sources: Sources) -> APIRouter:
     """Commands."""
     router = APIRouter(prefix="/api", tags=["commands"])
 
-    def command(method: str, path: str) -> Any:
-        register = router.put if method == "PUT" else router.post
-        return register(path, response_model=answers.Command, responses=ANSWERS)
+    def command(method: str, path: str) -> Callable[[Route], Route]:
+        return router.api_route(path, methods=[method], response_model=answers.Command, responses=ANSWERS)
 
     async def ask(action: Action, patient: str, reason: Reason, key: str, **more: Any) -> JSONResponse:
         if not may_be(patient):
