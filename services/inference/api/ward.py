@@ -94,9 +94,11 @@ class Ward:
             return rows[np.argsort(names, kind="stable")]
         risk = np.full(len(self.names), -1.0, np.float32)
         risk[: len(self.records)] = np.nan_to_num(self.records["scores"][:, ANY_MI], nan=-1.0)
-        urgent = np.array([_urgency(self.standing(name)) for name in names], np.int64)
-        order = np.lexsort((_ranks(names), -risk[rows], -urgent))
-        return rows[order]
+        urgent = np.zeros(len(self.names), np.int64)
+        for row, name in enumerate(self.names):
+            if name in self.standings:
+                urgent[row] = _urgency(self.standings[name])
+        return rows[np.lexsort((_ranks(names), -risk[rows], -urgent[rows]))]
 
     def _fits(self, name: str, wanted: Wanted) -> bool:
         standing = self.standing(name)
@@ -104,12 +106,18 @@ class Ward:
             return False
         return not wanted.alarm or any(_sort(slot) == wanted.alarm for slot in standing.slots if slot.active)
 
-    def view(self, row: int) -> dict[str, Any]:
-        """One patient for JSON."""
-        name = self.names[row]
-        record = self.records[row] if row < len(self.records) else None
-        named = {"patient": name, "device": self.devices.get(name, "")}
-        return named | _standing_view(self.standing(name)) | _window_view(record)
+    def views(self, rows: Rows) -> list[dict[str, Any]]:
+        """Some patients for JSON. About 20 µs each."""
+        heard = iter(_window_views(self.records[rows[rows < len(self.records)]]))
+        return [
+            {
+                "patient": (name := self.names[row]),
+                "device": self.devices.get(name, ""),
+                **_standing_view(self.standing(name)),
+                **(next(heard) if row < len(self.records) else _UNHEARD),
+            }
+            for row in rows.tolist()
+        ]
 
 
 def read_ward(client: Client, shards: int) -> Ward:
@@ -224,31 +232,45 @@ _UNHEARD: dict[str, Any] = {
 }
 
 
-def _window_view(record: np.void | None) -> dict[str, Any]:
-    """A patient's newest window."""
-    if record is None:
-        return dict(_UNHEARD)
-    scores = record["scores"].tolist()
-    scored = bool(np.isfinite(scores[ANY_MI]))
-    quality, reasons = float(record["quality"]), int(record["reasons"])
-    return {
-        "session": str(int(record["session"])),
-        "window": int(record["window"]),
-        "end_us": int(record["end_us"]),
-        "rate_hz": int(record["rate_mhz"]) / 1000,
-        "outcome": OUTCOMES[int(record["outcome"])],
-        "quality": round(quality, 6) if np.isfinite(quality) else None,
-        "rejected_for": [reason.label for reason in REASONS if reasons & int(reason)],
-        "any_mi": round(scores[ANY_MI], 6) if scored else None,
-        "type": SCORE_NAMES[int(np.argmax(scores[:ANY_MI]))] if scored else None,
-        "scores": scores_view(scores) if scored else None,
-    }
+def _window_views(records: npt.NDArray[np.void]) -> list[dict[str, Any]]:
+    """Newest windows. Column by column: one access to a field of one record costs as much as to all."""
+    scored = np.isfinite(records["scores"][:, ANY_MI])
+    known = np.isfinite(records["quality"])
+    best = records["scores"][:, :ANY_MI].argmax(axis=1)
+    columns = (
+        records[name].tolist() for name in ("session", "window", "end_us", "rate_mhz", "outcome", "reasons")
+    )
+    return [
+        {
+            "session": str(session),
+            "window": window,
+            "end_us": end_us,
+            "rate_hz": rate_mhz / 1000,
+            "outcome": OUTCOMES[outcome],
+            "quality": round(quality, 6) if has_quality else None,
+            "rejected_for": _reasons(reasons),
+            "any_mi": round(scores[ANY_MI], 6) if has_scores else None,
+            "type": SCORE_NAMES[type_] if has_scores else None,
+            "scores": scores_view(scores) if has_scores else None,
+        }
+        for session, window, end_us, rate_mhz, outcome, reasons, quality, has_quality, scores, has_scores, type_ in zip(
+            *columns,
+            records["quality"].tolist(),
+            known.tolist(),
+            records["scores"].tolist(),
+            scored.tolist(),
+            best.tolist(),
+            strict=True,
+        )
+    ]
+
+
+def _reasons(bits: int) -> list[str]:
+    return [reason.label for reason in REASONS if bits & int(reason)] if bits else []
 
 
 def _urgency(standing: Standing) -> int:
     """Above 0 with an MI alarm in force; below for whom nobody watches."""
-    if standing is ADMITTED:
-        return 0
     slot = standing.slot(AlarmKind.MI)
     if slot.active:
         return 2 * int(slot.priority) + (slot.phase is not Phase.ACKNOWLEDGED)
