@@ -91,21 +91,6 @@ class ModelName(Answer):
     lead: str
 
 
-class Summary(Answer):
-    """The ward in a few numbers."""
-
-    now_us: int
-    ready: bool
-    shards: int
-    owned: int
-    patients: PatientCounts
-    alarms: AlarmCounts
-    lag_s: float | None
-    windows: int
-    model: ModelName
-    notice: str
-
-
 class Alarm(Answer):
     """An alarm in force."""
 
@@ -115,6 +100,28 @@ class Alarm(Answer):
     priority: str
     phase: str
     began_us: int
+
+
+class SystemAlarm(Alarm):
+    """An alarm in force that is about nobody alone, and the shard that noticed."""
+
+    shard: int
+
+
+class Summary(Answer):
+    """The ward in a few numbers."""
+
+    now_us: int
+    ready: bool
+    shards: int
+    owned: int
+    patients: PatientCounts
+    alarms: AlarmCounts
+    system: list[SystemAlarm]
+    lag_s: float | None
+    windows: int
+    model: ModelName
+    notice: str
 
 
 class Patient(Answer):

@@ -20,6 +20,7 @@ from services.inference.api.door import PENDING, Asked, Door
 from services.inference.api.errors import Refused
 from services.inference.api.patients import may_be
 from services.inference.api.sources import Sources
+from services.inference.api.ward import shards_of_system_alarm
 from shared.frames import FrameError
 from shared.labels import SCORE_NAMES
 from shared.shards import shard_of
@@ -138,8 +139,8 @@ def routes(sources: Sources) -> APIRouter:
         return await ask(Action.END, patient, reason, key, alarm=alarm)
 
     async def ask_system(action: Action, alarm: str, reason: Reason, key: str) -> JSONResponse:
-        # Such an alarm has no patient to tell the shard: it is where its alerts are, which may be in several.
-        shards = await to_thread.run_sync(lambda: sources.alerts.shards_of_alarm(alarm))
+        # Such an alarm has no patient to tell the shard: all are asked.
+        shards = await to_thread.run_sync(lambda: shards_of_system_alarm(sources.client, sources.shards, alarm))
         if not shards:
             raise Refused(409, _LINE[Outcome.NOT_ACTIVE])
         wish = _command(action, "", reason, alarm=alarm)

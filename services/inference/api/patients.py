@@ -10,9 +10,10 @@ from services.inference.alarms import Status
 from services.inference.api import answers
 from services.inference.api.audit import of_patient
 from services.inference.api.errors import Refused
+from services.inference.api.patient_json import as_json, mutes_view
 from services.inference.api.sources import Sources
 from services.inference.api.trend import read_trend
-from services.inference.api.ward import Wanted, Ward, as_json, mutes_view, read_patient, read_ward
+from services.inference.api.ward import Wanted, Ward, read_patient, read_ward
 from shared.frames import FrameError, patient_bytes
 
 MOST = 1000

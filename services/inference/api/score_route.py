@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from services.inference.api import answers
 from services.inference.api.errors import Refused
 from services.inference.api.model_in_use import InUse
+from services.inference.api.patient_json import as_json
 from services.inference.api.patients import JSON
 from services.inference.api.scoring import scored
 from services.inference.api.sources import Sources
 from services.inference.api.uploads import Recording, Unreadable, from_csv, from_numbers, from_wfdb
-from services.inference.api.ward import as_json
 from services.inference.engine import Engine, open_engine
 from services.inference.windows import Rules
 from shared.artefact import load

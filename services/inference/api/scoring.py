@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from services.inference.api.patient_json import ANY_MI, OUTCOMES, scores_view
 from services.inference.api.uploads import Recording, Unreadable
-from services.inference.api.ward import ANY_MI, OUTCOMES, scores_view
 from services.inference.engine import Scored, score
 from services.inference.engine.runtimes import Array
 from services.inference.windows import WINDOW, Block, Cut, Outcome, Rules

@@ -4,8 +4,7 @@ One script a shard packs what views need into a few long strings: of 20,000 pati
 40,000 short strings takes redis-py a quarter of a second to take apart, one of 64 long ones nothing.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,22 +13,19 @@ import numpy.typing as npt
 
 from services.inference.alarms import Kind as AlarmKind
 from services.inference.alarms import Phase, Priority, Status
-from services.inference.alarms.slot import NO_TYPE, Slot
+from services.inference.alarms.slot import Slot
 from services.inference.alarms.standing import ADMITTED, Standing, unpack
-from services.inference.alarms.terms import NEVER_US
+from services.inference.alarms.watches import Watch, is_system
+from services.inference.api.patient_json import ANY_MI, UNHEARD, alarm_view, standing_view, window_views
 from services.inference.commit.script import Script
 from services.inference.monitor.latest import LATEST
 from shared.connection import Client
-from shared.labels import SCORE_NAMES
-from shared.quality import REASONS
-from shared.shards import latest_key, roster_key, shard_of, state_key
+from shared.shards import latest_key, roster_key, shard_of, silence_key, state_key
 
-OUTCOMES = ("complete", "gapped", "unassessable")
-ANY_MI = SCORE_NAMES.index("MI")
 MI_ALARM, TECHNICAL = "mi", "technical"
 Rows = npt.NDArray[np.intp]
 
-# KEYS: latest, state, roster. ARGV: bytes of a latest record, NUL.
+# KEYS: latest, state, roster, silence. ARGV: bytes of a latest record, NUL.
 # Of those who are simply well (no tail in their state) nothing but the latest record is sent.
 _WARD = Script("""
 local size, nul = tonumber(ARGV[1]), ARGV[2]
@@ -49,7 +45,15 @@ for i = 1, #state, 2 do
   end
 end
 return {table.concat(names, nul), table.concat(records), table.concat(expected, nul), told,
-  redis.call('HGETALL', KEYS[3])}
+  redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4])}
+""")
+# KEYS: silence. ARGV: the id of an alarm. Whether it is one of the system's alarms that are kept here.
+_SYSTEM = Script("""
+local kept = redis.call('HGETALL', KEYS[1])
+for i = 1, #kept, 2 do
+  if string.byte(kept[i], 1) == 0 and string.find(kept[i + 1], ARGV[1], 1, true) then return 1 end
+end
+return 0
 """)
 
 
@@ -68,12 +72,14 @@ class Ward:
     """All patients. ``records``: of the first so many ``names``; the others are expected and were not heard yet.
 
     ``standings``: of those who differ from an admitted patient without alarms. ``devices``: of those who have one.
+    ``system``: alarms in force that are about nobody alone, each with its shard.
     """
 
     names: tuple[str, ...]
     records: npt.NDArray[np.void]
     standings: Mapping[str, Standing]
     devices: Mapping[str, str]
+    system: tuple[tuple[int, Slot], ...] = ()
 
     def standing(self, name: str) -> Standing:
         """A patient's standing."""
@@ -108,13 +114,13 @@ class Ward:
 
     def views(self, rows: Rows) -> list[dict[str, Any]]:
         """Some patients for JSON. About 20 µs each."""
-        heard = iter(_window_views(self.records[rows[rows < len(self.records)]]))
+        heard = iter(window_views(self.records[rows[rows < len(self.records)]]))
         return [
             {
                 "patient": (name := self.names[row]),
                 "device": self.devices.get(name, ""),
-                **_standing_view(self.standing(name)),
-                **(next(heard) if row < len(self.records) else _UNHEARD),
+                **standing_view(self.standing(name)),
+                **(next(heard) if row < len(self.records) else UNHEARD),
             }
             for row in rows.tolist()
         ]
@@ -122,24 +128,34 @@ class Ward:
 
 def read_ward(client: Client, shards: int) -> Ward:
     """Everybody. One round trip; in a cluster one a shard. About 0.3 ms of the server's time for 300 patients."""
-    calls = [((latest_key(s), state_key(s), roster_key(s)), (LATEST.itemsize, b"\0")) for s in range(shards)]
+    calls = [
+        ((latest_key(s), state_key(s), roster_key(s), silence_key(s)), (LATEST.itemsize, b"\0"))
+        for s in range(shards)
+    ]
     heard: list[str] = []
     expected: list[str] = []
     raw: list[bytes] = []
     standings: dict[str, Standing] = {}
     devices: dict[str, str] = {}
-    for reply in _WARD.many(client, calls):
+    system: list[tuple[int, Slot]] = []
+    for shard, reply in enumerate(_WARD.many(client, calls)):
         if isinstance(reply, Exception):
             raise reply
-        names, records, others, told, roster = reply
+        names, records, others, told, roster, silence = reply
         heard += _names(names)
         raw.append(records)
         expected += _names(others)
         for name, state in zip(told[::2], told[1::2], strict=True):
             standings[name.decode()] = unpack(state)[1]
+        for key, watch in zip(silence[::2], silence[1::2], strict=True):
+            slot = Watch.unpack(key, watch).slot
+            if not is_system(key):
+                standings[key.decode()] = standings.get(key.decode(), ADMITTED).with_slot(slot)
+            elif slot.active:
+                system.append((shard, slot))
         for name, device in zip(roster[::2], roster[1::2], strict=True):
             devices[name.decode()] = device.decode()
-    return Ward((*heard, *expected), np.frombuffer(b"".join(raw), LATEST), standings, devices)
+    return Ward((*heard, *expected), np.frombuffer(b"".join(raw), LATEST), standings, devices, tuple(system))
 
 
 def read_patient(client: Client, shards: int, name: str) -> Ward | None:
@@ -150,13 +166,25 @@ def read_patient(client: Client, shards: int, name: str) -> Ward | None:
     pipe.hget(latest_key(shard), key)
     pipe.hget(state_key(shard), key)
     pipe.hget(roster_key(shard), key)
-    latest, state, device = pipe.execute()
+    pipe.hget(silence_key(shard), key)
+    latest, state, device, silence = pipe.execute()
     if state is None and (latest is None or len(latest) != LATEST.itemsize):
         return None
-    standings = {} if state is None else {name: unpack(state)[1]}
+    standing = ADMITTED if state is None else unpack(state)[1]
+    if silence is not None:
+        standing = standing.with_slot(Watch.unpack(key, silence).slot)
     record = latest if latest is not None and len(latest) == LATEST.itemsize else b""
     devices = {} if device is None else {name: device.decode()}
-    return Ward((name,), np.frombuffer(record, LATEST), standings, devices)
+    return Ward((name,), np.frombuffer(record, LATEST), {name: standing}, devices)
+
+
+def shards_of_system_alarm(client: Client, shards: int, alarm: str) -> list[int]:
+    """Where a system alarm is kept: in one shard, unless several noticed at the same moment."""
+    replies = _SYSTEM.many(client, [((silence_key(s),), (bytes.fromhex(alarm),)) for s in range(shards)])
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return [shard for shard, found in enumerate(replies) if found]
 
 
 def counted(ward: Ward) -> dict[str, Any]:
@@ -164,7 +192,8 @@ def counted(ward: Ward) -> dict[str, Any]:
     status = dict.fromkeys((s.label for s in Status), 0)
     status[Status.ADMITTED.label] = len(ward.names)
     mi = dict.fromkeys((p.label for p in reversed(Priority) if p), 0)
-    technical = unanswered = 0
+    technical = len(ward.system)
+    unanswered = sum(slot.phase is not Phase.ACKNOWLEDGED for _, slot in ward.system)
     for standing in ward.standings.values():
         status[Status.ADMITTED.label] -= 1
         status[standing.status.label] += 1
@@ -176,97 +205,11 @@ def counted(ward: Ward) -> dict[str, Any]:
                 mi[slot.priority.label] += 1
             else:
                 technical += 1
-    return {"patients": status, "alarms": {"mi": mi, "technical": technical, "unacknowledged": unanswered}}
-
-
-def alarm_view(slot: Slot) -> dict[str, Any]:
-    """An alarm in force for JSON."""
     return {
-        "alarm": slot.alarm.hex(),
-        "kind": slot.kind.label,
-        "type": SCORE_NAMES[slot.type] if slot.type != NO_TYPE else "",
-        "priority": slot.priority.label,
-        "phase": slot.phase.label,
-        "began_us": slot.began_us,
+        "patients": status,
+        "alarms": {"mi": mi, "technical": technical, "unacknowledged": unanswered},
+        "system": [alarm_view(slot) | {"shard": shard} for shard, slot in ward.system],
     }
-
-
-def mutes_view(standing: Standing) -> list[dict[str, Any]]:
-    """Known findings for JSON: there is one at most."""
-    mute = standing.mute
-    if mute is None:
-        return []
-    return [
-        {
-            "types": [name for bit, name in enumerate(SCORE_NAMES) if mute.types >> bit & 1],
-            "ceiling": mute.ceiling.label,
-            "until_us": mute.until_us if mute.until_us < NEVER_US else None,
-        }
-    ]
-
-
-def scores_view(scores: Sequence[float]) -> dict[str, float]:
-    """Probabilities by name."""
-    return {name: round(score, 6) for name, score in zip(SCORE_NAMES, scores, strict=True)}
-
-
-def _standing_view(standing: Standing) -> dict[str, Any]:
-    return {
-        "status": standing.status.label,
-        "muted": standing.mute is not None,
-        "alarms": [alarm_view(slot) for slot in standing.slots if slot.active],
-    }
-
-
-_UNHEARD: dict[str, Any] = {
-    "session": None,
-    "window": None,
-    "end_us": None,
-    "rate_hz": None,
-    "outcome": None,
-    "quality": None,
-    "rejected_for": [],
-    "any_mi": None,
-    "type": None,
-    "scores": None,
-}
-
-
-def _window_views(records: npt.NDArray[np.void]) -> list[dict[str, Any]]:
-    """Newest windows. Column by column: one access to a field of one record costs as much as to all."""
-    scored = np.isfinite(records["scores"][:, ANY_MI])
-    known = np.isfinite(records["quality"])
-    best = records["scores"][:, :ANY_MI].argmax(axis=1)
-    columns = (
-        records[name].tolist() for name in ("session", "window", "end_us", "rate_mhz", "outcome", "reasons")
-    )
-    return [
-        {
-            "session": str(session),
-            "window": window,
-            "end_us": end_us,
-            "rate_hz": rate_mhz / 1000,
-            "outcome": OUTCOMES[outcome],
-            "quality": round(quality, 6) if has_quality else None,
-            "rejected_for": _reasons(reasons),
-            "any_mi": round(scores[ANY_MI], 6) if has_scores else None,
-            "type": SCORE_NAMES[type_] if has_scores else None,
-            "scores": scores_view(scores) if has_scores else None,
-        }
-        for session, window, end_us, rate_mhz, outcome, reasons, quality, has_quality, scores, has_scores, type_ in zip(
-            *columns,
-            records["quality"].tolist(),
-            known.tolist(),
-            records["scores"].tolist(),
-            scored.tolist(),
-            best.tolist(),
-            strict=True,
-        )
-    ]
-
-
-def _reasons(bits: int) -> list[str]:
-    return [reason.label for reason in REASONS if bits & int(reason)] if bits else []
 
 
 def _urgency(standing: Standing) -> int:
@@ -290,8 +233,3 @@ def _ranks(names: npt.NDArray[np.object_]) -> Rows:
 
 def _names(joined: bytes) -> list[str]:
     return joined.decode().split("\0") if joined else []
-
-
-def as_json(view: Any) -> bytes:
-    """Compact JSON."""
-    return json.dumps(view, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
