@@ -20,7 +20,10 @@ MONITOR: Deployment = serve.deployment(
     graceful_shutdown_timeout_s=STOP_S + 5,
     ray_actor_options={"num_cpus": 1},
 )(Monitor)
-API: Deployment = serve.deployment(name="Api", ray_actor_options={"num_cpus": 0})(serve.ingress()(Api))
+# Streams stay open: with Serve's default of five requests at a time a handful of screens would lock everybody out.
+API: Deployment = serve.deployment(name="Api", max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0})(
+    serve.ingress()(Api)
+)
 
 
 class Arguments(BaseModel):

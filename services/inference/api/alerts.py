@@ -13,11 +13,11 @@ from services.inference.api.alert_log import Wanted
 from services.inference.api.cursor import Cursor
 from services.inference.api.errors import Refused
 from services.inference.api.follower import Listener
+from services.inference.api.patient_json import as_json
 from services.inference.api.patients import JSON, Limit, Microseconds, may_be
 from services.inference.api.sources import Sources
 from services.inference.api.sse import HEARTBEAT, HEARTBEAT_S, EventStream, event
 from services.inference.api.strips import EVENTS
-from services.inference.api.ward import as_json
 
 PAGE = 200
 CursorText = Annotated[str, Query(max_length=16_384, description="a cursor that an answer or an event gave")]

@@ -91,21 +91,6 @@ class ModelName(Answer):
     lead: str
 
 
-class Summary(Answer):
-    """The ward in a few numbers."""
-
-    now_us: int
-    ready: bool
-    shards: int
-    owned: int
-    patients: PatientCounts
-    alarms: AlarmCounts
-    lag_s: float | None
-    windows: int
-    model: ModelName
-    notice: str
-
-
 class Alarm(Answer):
     """An alarm in force."""
 
@@ -115,6 +100,28 @@ class Alarm(Answer):
     priority: str
     phase: str
     began_us: int
+
+
+class SystemAlarm(Alarm):
+    """An alarm in force that is about nobody alone, and the shard that noticed."""
+
+    shard: int
+
+
+class Summary(Answer):
+    """The ward in a few numbers."""
+
+    now_us: int
+    ready: bool
+    shards: int
+    owned: int
+    patients: PatientCounts
+    alarms: AlarmCounts
+    system: list[SystemAlarm]
+    lag_s: float | None
+    windows: int
+    model: ModelName
+    notice: str
 
 
 class Patient(Answer):
@@ -248,6 +255,34 @@ class ModelCard(BaseModel):
     notice: str
     name: str
     version: str
+
+
+class ScoredWindow(Answer):
+    """One window of a recording."""
+
+    start_s: float
+    outcome: Outcome
+    quality: float | None
+    scores: Scores | None
+
+
+class ScoringSummary(Answer):
+    """All windows of a recording; null where none could be scored."""
+
+    seconds: float
+    windows: int
+    scored: int
+    any_mi_mean: float | None
+    any_mi_max: float | None
+    type: str | None
+
+
+class Scoring(Answer):
+    """A recording's scores. Research use only."""
+
+    windows: list[ScoredWindow]
+    summary: ScoringSummary
+    model: str
 
 
 class Audit(Answer):

@@ -4,7 +4,17 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 
-from services.inference.api import alerts, audit_routes, commands, errors, health, page, patients, strips
+from services.inference.api import (
+    alerts,
+    audit_routes,
+    commands,
+    errors,
+    health,
+    page,
+    patients,
+    score_route,
+    strips,
+)
 from services.inference.api.access import Access, Gate
 from services.inference.api.access_log import AccessLog
 from services.inference.api.answers import Error
@@ -46,6 +56,7 @@ def make_app(connected: Callable[[], Client], settings: Settings, folder: str, a
         alerts.routes(sources),
         audit_routes.routes(sources),
         commands.routes(sources),
+        score_route.routes(sources),
         patients.routes(sources),
         patients.last_routes(sources),
     ):

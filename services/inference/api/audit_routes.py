@@ -7,9 +7,9 @@ from fastapi.responses import Response
 
 from services.inference.api import answers, audit
 from services.inference.api.errors import Refused
+from services.inference.api.patient_json import as_json
 from services.inference.api.patients import JSON, Limit, may_be
 from services.inference.api.sources import Sources
-from services.inference.api.ward import as_json
 
 
 def routes(sources: Sources) -> APIRouter:

@@ -5,8 +5,8 @@ The answer waits a little for the owner. What is not applied by then is pending,
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, TypeVar
 
 from anyio import to_thread
 from fastapi import APIRouter, Header, Path
@@ -20,10 +20,12 @@ from services.inference.api.door import PENDING, Asked, Door
 from services.inference.api.errors import Refused
 from services.inference.api.patients import may_be
 from services.inference.api.sources import Sources
+from services.inference.api.ward import shards_of_system_alarm
 from shared.frames import FrameError
 from shared.labels import SCORE_NAMES
 from shared.shards import shard_of
 
+Route = TypeVar("Route", bound=Callable[..., Awaitable[JSONResponse]])
 _LOOK_EVERY_S = 0.03
 _STATUS = {Outcome.UNKNOWN_PATIENT: 404, Outcome.NOT_ACTIVE: 409}
 _LINE = {
@@ -79,9 +81,8 @@ def routes(sources: Sources) -> APIRouter:
     """Commands."""
     router = APIRouter(prefix="/api", tags=["commands"])
 
-    def command(method: str, path: str) -> Any:
-        register = router.put if method == "PUT" else router.post
-        return register(path, response_model=answers.Command, responses=ANSWERS)
+    def command(method: str, path: str) -> Callable[[Route], Route]:
+        return router.api_route(path, methods=[method], response_model=answers.Command, responses=ANSWERS)
 
     async def ask(action: Action, patient: str, reason: Reason, key: str, **more: Any) -> JSONResponse:
         if not may_be(patient):
@@ -138,8 +139,8 @@ def routes(sources: Sources) -> APIRouter:
         return await ask(Action.END, patient, reason, key, alarm=alarm)
 
     async def ask_system(action: Action, alarm: str, reason: Reason, key: str) -> JSONResponse:
-        # Such an alarm has no patient to tell the shard: it is where its alerts are, which may be in several.
-        shards = await to_thread.run_sync(lambda: sources.alerts.shards_of_alarm(alarm))
+        # Such an alarm has no patient to tell the shard: all are asked.
+        shards = await to_thread.run_sync(lambda: shards_of_system_alarm(sources.client, sources.shards, alarm))
         if not shards:
             raise Refused(409, _LINE[Outcome.NOT_ACTIVE])
         wish = _command(action, "", reason, alarm=alarm)

@@ -1,9 +1,12 @@
 """The console's page and its files, as they lie in this package: at ``/`` and below ``/console/``."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from services.inference.api.errors import Refused
@@ -22,15 +25,18 @@ def mount(app: FastAPI, folder: Path = FOLDER) -> None:
             raise Refused(404, "this installation has no console")
         return FileResponse(index, headers={"Cache-Control": "no-cache"})
 
-    app.mount("/console", _Files(directory=folder, check_dir=False))
+    if folder.is_dir():
+        app.mount("/console", _Files(directory=folder))
 
 
 class _Files(StaticFiles):
-    def lookup_path(self, path: str) -> "tuple[str, object]":  # type: ignore[override]  # starlette names os.stat_result
-        if path.endswith(".py") or "__pycache__" in path:
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        if path.endswith((".py", ".pyc")):
             return "", None
         return super().lookup_path(path)
 
-    def is_not_modified(self, response_headers, request_headers):  # type: ignore[no-untyped-def]
-        response_headers["cache-control"] = "no-cache"
-        return super().is_not_modified(response_headers, request_headers)
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        # Asked about every time, so that page and scripts are of one version; unchanged ones cost no transfer.
+        answer = super().file_response(*args, **kwargs)
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
@@ -9,9 +10,10 @@ from services.inference.alarms import Status
 from services.inference.api import answers
 from services.inference.api.audit import of_patient
 from services.inference.api.errors import Refused
+from services.inference.api.patient_json import as_json, mutes_view
 from services.inference.api.sources import Sources
 from services.inference.api.trend import read_trend
-from services.inference.api.ward import Wanted, Ward, as_json, mutes_view, read_patient, read_ward
+from services.inference.api.ward import Wanted, Ward, read_patient, read_ward
 from shared.frames import FrameError, patient_bytes
 
 MOST = 1000
@@ -39,7 +41,7 @@ def routes(sources: Sources) -> APIRouter:
         ward = read_ward(sources.client, sources.shards)
         wanted = Wanted(search, None if status is None else Status[status.upper()], alarm or "", sort == "name")
         rows = ward.rows(wanted)
-        page = [ward.view(row) for row in rows[offset : offset + limit].tolist()]
+        page = ward.views(rows[offset : offset + limit])
         return Response(as_json({"total": len(rows), "offset": offset, "patients": page}), media_type=JSON)
 
     @router.get("/{patient:path}/trend", response_model=answers.Trend, responses=UNKNOWN)
@@ -64,7 +66,7 @@ def last_routes(sources: Sources) -> APIRouter:
     def patient(patient: str) -> Response:
         """One patient: newest window, scores, alarms in force, known findings, newest commands."""
         ward = one(sources, patient)
-        view: dict[str, Any] = ward.view(0)
+        (view,) = ward.views(np.zeros(1, np.intp))
         view["mutes"] = mutes_view(ward.standing(patient))
         view["audit"] = of_patient(sources.client, sources.shards, patient, AUDIT_SHOWN)
         return Response(as_json(view), media_type=JSON)

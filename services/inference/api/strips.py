@@ -9,13 +9,13 @@ from fastapi.responses import Response
 
 from services.inference.api import answers
 from services.inference.api.errors import Refused
+from services.inference.api.patient_json import as_json
 from services.inference.api.patients import JSON, UNKNOWN, may_be, one
 from services.inference.api.sources import Sources
 from services.inference.api.sse import HEARTBEAT, HEARTBEAT_S, EventStream, event
 from services.inference.api.strip_tail import Watcher
 from services.inference.api.trace import nothing
 from services.inference.api.waiting import within
-from services.inference.api.ward import as_json
 
 MOST_PATIENTS = 100
 Seconds = Annotated[float, Query(gt=0, le=60, description="how many of the newest")]

@@ -66,7 +66,10 @@ def offline(client: Client, shard: int, rules: ShardRules, engine: Engine, *, ma
 
 
 def compare(client: Client, shard: int, expected: Facts) -> Differences:
-    """What is committed of a shard against what should be, but for silence; of trends what is kept."""
+    """What is committed of a shard against what should be, but for alarms about silence (`SILENCE`).
+
+    Of trends what is kept.
+    """
     stored: Any = client.xrange(alerts_key(shard))
     found = [(fields[ALERT_ID].decode(), fields[ALERT_BODY]) for _, fields in _by_samples(stored)]
     wanted = [(alert.id, alert.body) for alert in expected.alerts]

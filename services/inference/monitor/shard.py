@@ -230,7 +230,9 @@ class Shard:
         return applied.outcome.value
 
     def _apply(self, command: Command, model: str) -> Applied:
-        """Ask the patient's own alarms first, then those about silence."""
+        """Ask the patient's own alarms first, then those about silence; the roster about a device."""
+        if command.action is Action.DEVICE:
+            return self._roster.command(command, self._alarms.standing(command.name))
         applied = self._alarms.command(command, model)
         now_us = parse_id(command.id)[0] * 1000  # stamped by the store, whose clock silence runs on
         if command.action in {Action.ACKNOWLEDGE, Action.END}:

@@ -2,15 +2,18 @@
 
 import json
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from services.inference.api import reading
+from services.inference.monitor.pull import PullLoop
+from services.inference.monitor.worker import Worker
 from shared.connection import connect
 from shared.shards import commands_key, shard_of
-from tests.services.inference.api.conftest import SHARDS, Monitored, served, settings_of
+from tests.services.inference.api.conftest import SHARDS, Monitored, served, settings_of, until
 
 WHO = {"who": "nurse Å", "why": "a test"}
 
@@ -136,3 +139,21 @@ def test_commands_are_counted_by_outcome(monitored: Monitored, web: httpx.Client
     web.post(f"/api/patients/{name}/admit", json=WHO)
     web.post(f"/api/patients/{name}/discharge", json=WHO)
     assert reading.counters(monitored.client, SHARDS)["commands|applied"] == before + 2
+
+
+def test_a_system_alarm_is_shown_and_acknowledged_wherever_it_is(redis_url: str, monitored: Monitored) -> None:
+    more = ("alarm.stream_lost_s=1", "alarm.gather_s=0")
+    worker = Worker(PullLoop(redis_url, settings_of(*more), "other", monitored.engine))
+    worker.start()
+    with connect(redis_url) as client:
+        ward = replace(monitored, url=redis_url, client=client)
+        ward.ingest(20)
+        with served(ward.app(*more)) as url, httpx.Client(base_url=url, timeout=20) as web:
+            until(lambda: web.get("/api/summary").json()["system"], "a system alarm")
+            (alarm,) = web.get("/api/summary").json()["system"]
+            assert (alarm["kind"], alarm["phase"]) == ("system_silent", "raised")
+            where = f"/api/system/alarms/{alarm['alarm']}/acknowledge"
+            assert web.post(where, json=WHO).json()["outcome"] == "applied"
+            assert web.post(where, json=WHO).json()["outcome"] == "already"
+            assert web.get("/api/summary").json()["system"][0]["phase"] == "acknowledged"
+    assert worker.stop(20)

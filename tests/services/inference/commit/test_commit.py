@@ -97,6 +97,7 @@ def test_what_was_committed_is_what_the_next_owner_loads(store: ShardStore, hold
         Kind.MARK: {b"a": b"m"},
         Kind.STATE: {b"a": b"s"},
         Kind.PARKED: {b"b": b"p"},
+        Kind.ROSTER: {b"a": b"d"},
         Kind.SILENCE: {b"\0": b"q"},
         Kind.ROSTER: {b"a": b"d"},
     }
