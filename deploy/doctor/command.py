@@ -21,8 +21,12 @@ from shared.errors import SelfmisError
 from shared.settings import Settings, load
 
 SERVE = Path(__file__).resolve().parents[1] / "serve.yaml"
-_MARKS = {Grade.OK: "[green]ok[/]", Grade.SKIPPED: "[dim]--[/]", Grade.WARNING: "[yellow]warn[/]"}
-_MARKS[Grade.FAULT] = "[red]FAULT[/]"
+_MARKS = {
+    Grade.OK: "[green]ok   [/]",
+    Grade.SKIPPED: "[dim]--   [/]",
+    Grade.WARNING: "[yellow]warn [/]",
+    Grade.FAULT: "[red]FAULT[/]",
+}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -137,10 +141,10 @@ def _local(host: str) -> str:
 
 
 def _tell(console: Console, finding: Finding) -> None:
-    console.print(f"{_MARKS[finding.grade]:<5}  {finding.check}: ", end="")
+    console.print(f"{_MARKS[finding.grade]}  {finding.check}: ", end="")
     console.print(finding.said, markup=False, soft_wrap=True)
     if finding.do:
-        console.print(f"         -> {finding.do}", markup=False, soft_wrap=True)
+        console.print(f"       -> {finding.do}", markup=False, soft_wrap=True)
 
 
 def _write(where: str, found: Sequence[Finding]) -> None:

@@ -3,12 +3,17 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
 from ray import serve
 
 from deploy.app import Arguments
+from deploy.doctor.finding import Grade
+from deploy.doctor.redis import examine_redis
+from deploy.doctor.ward import examine_ward
+from deploy.doctor.web import examine_api
 from deploy.local import LocalError, launch
 from services.inference.monitor.pulse import pulses
 from shared.artefact import Model
@@ -69,6 +74,18 @@ def test_a_stream_and_a_command_pass_through_the_proxy(house: House) -> None:
         assert house.web.post(where, json={"who": "me"}).json()["outcome"] == "applied"
         told = json.loads(next(lines).removeprefix("data: "))
     assert (told["alarm"], told["transition"], told["who"]) == (alarm["alarm"], "ended", "me")
+
+
+def test_the_doctor_finds_a_running_deployment_well(house: House) -> None:
+    house.deploy()
+    found = [
+        *examine_redis(house.client, SHARDS),
+        *examine_ward(house.client, SHARDS, 0.5, time.sleep),
+        *examine_api(str(house.web.base_url).rstrip("/")),
+    ]
+    assert {finding.check for finding in found} >= {"layout", "replicas", "leases", "lag", "dead letters", "api"}
+    # How quickly a busy test machine answers is not the matter.
+    assert [f for f in found if f.grade >= Grade.WARNING and f.check != "redis latency"] == []
 
 
 def test_a_killed_replica_is_replaced_and_nothing_is_lost_or_told_twice(house: House) -> None:

@@ -221,10 +221,7 @@ class Shard:
         except CommandError as error:
             audit.append(_audited(entry, {}, "malformed", str(error)))
             return "malformed"
-        if command.action is Action.DEVICE:
-            applied = self._roster.command(command, self._alarms.standing(command.name))
-        else:
-            applied = self._apply(command, model)
+        applied = self._apply(command, model)
         alerts += applied.alerts
         audit.append(_audited(entry, json.loads(command.to_json()), applied.outcome.value, ""))
         return applied.outcome.value
