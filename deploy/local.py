@@ -32,7 +32,13 @@ from shared.errors import SelfmisError
 from shared.redis_local import process_exists
 
 # Set before `ray.init`, which hands them on to every process it starts.
-ENVIRONMENT = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "1"}
+ENVIRONMENT = {
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "1",
+    # A proxy that has died is noticed when it is next asked; by default that is every 10 s, and nobody serves until.
+    "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
+}
 STORE_BYTES = 100 << 20
 APPLICATION = "selfmis"
 _FOLDER = "selfmis-ray-"

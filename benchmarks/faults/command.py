@@ -60,6 +60,8 @@ def main(argv: Sequence[str]) -> int:
         "--only", action="append", default=[], metavar="WORDS", help="kinds whose name holds this; repeatable"
     )
     parser.add_argument("--within", type=float, default=2.5, help="live means this near (s, default %(default)s)")
+    parser.add_argument("--first", type=float, metavar="S", help="when the first comes (default: once live)")
+    parser.add_argument("--soak", action="store_true", help="no faults: the growth of every process' memory")
     parser.add_argument(
         "--keep-log", action="store_true", help="trim nothing, and hold the counters of deliveries against the log"
     )
