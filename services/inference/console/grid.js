@@ -1,6 +1,7 @@
 // The ward as tiles: only those near the viewport exist, each at its computed place, so a thousand patients cost as
 // much as a screenful. Arrow keys move the focus; the focused tile is never taken away.
 
+import { attribute } from "./dom.js";
 import { MM } from "./sweep.js";
 import { Tile } from "./tile.js";
 
@@ -144,36 +145,48 @@ export class Grid {
 
   #mount(shown, width, height) {
     const wanted = new Set(shown.map((patient) => patient.patient));
-    for (const [name, tile] of this.tiles) {
-      if (wanted.has(name)) continue;
-      this.tiles.delete(name);
-      this.sweeps.all.delete(tile.sweep);
-      tile.node.remove();
-      this.spare.push(tile);
-    }
+    const free = [];
+    for (const [name, tile] of this.tiles) if (!wanted.has(name)) free.push([name, tile]);
     for (const patient of shown) {
       const place = this.places.get(patient.patient);
-      const known = this.tiles.get(patient.patient);
-      const tile = known ?? this.spare.pop() ?? new Tile(this.view);
+      let tile = this.tiles.get(patient.patient);
+      if (!tile) {
+        tile = this.#another(free.pop());
+        this.tiles.set(patient.patient, tile);
+      }
       tile.show(this.ward.patients.get(patient.patient) ?? patient, this.ward);
       const x = (place % this.columns) * (width + GAP);
       const y = Math.floor(place / this.columns) * (height + GAP);
       tile.node.style.transform = `translate(${x}px, ${y}px)`;
-      tile.node.setAttribute("aria-posinset", place + 1);
-      tile.node.setAttribute("aria-setsize", this.list.length);
-      tile.node.tabIndex = patient.patient === this.focused ? 0 : -1;
+      attribute(tile.node, "aria-posinset", place + 1);
+      attribute(tile.node, "aria-setsize", this.list.length);
+      attribute(tile.node, "tabindex", patient.patient === this.focused ? 0 : -1);
       if (tile.across !== width) {
         tile.across = width;
         tile.node.style.width = `${width}px`;
         tile.node.style.height = `${height}px`;
         tile.sweep.resize(Math.floor(width - 2), Math.round(25 * MM), Math.min(2, devicePixelRatio));
       }
-      if (known) continue;
-      tile.sweep.colour = this.colour;
-      this.tiles.set(patient.patient, tile);
-      this.sweeps.all.add(tile.sweep);
-      this.node.append(tile.node);
     }
+    for (const [name, tile] of free) {
+      this.tiles.delete(name);
+      this.sweeps.all.delete(tile.sweep);
+      tile.node.remove();
+      this.spare.push(tile);
+    }
+  }
+
+  // A tile for somebody new: one that has left the screen, where it stands (a node that stays costs no new layout).
+  #another(left) {
+    if (left) {
+      this.tiles.delete(left[0]);
+      return left[1];
+    }
+    const tile = this.spare.pop() ?? new Tile(this.view);
+    tile.sweep.colour = this.colour;
+    this.sweeps.all.add(tile.sweep);
+    this.node.append(tile.node);
+    return tile;
   }
 
   // Says who is looked at, once scrolling has settled.

@@ -8,6 +8,7 @@ const GAP_MM = 6;
 const BUFFER_S = 1.6; // strips come about once a second; so much is held back, so that the pen never waits
 const BEHIND_S = 6;
 const FRAME_MS = 1000 / 31;
+const SLOW_MS = 30;
 
 // One canvas and the pen on it. `view`: {speed: mm/s, gain: mm/mV, cutoff: Hz of the display's high-pass}.
 export class Sweep {
@@ -156,6 +157,8 @@ export class Sweeps {
     this.still = still;
     this.frozen = false;
     this.before = performance.now();
+    this.latest = this.before;
+    this.usual = 16; // milliseconds from frame to frame, smoothed
     this.frames = 0;
     requestAnimationFrame((now) => this.#frame(now));
   }
@@ -166,8 +169,12 @@ export class Sweeps {
 
   #frame(now) {
     requestAnimationFrame((next) => this.#frame(next));
+    this.usual += 0.1 * (Math.min(now - this.latest, 500) - this.usual);
+    this.latest = now;
     const passed = now - this.before;
-    if (passed < (this.still() ? 1000 : FRAME_MS)) return;
+    // Where frames come slowly already, only every third carries new strokes: reading and scrolling go first.
+    const pace = this.usual > SLOW_MS ? 2.5 * this.usual : FRAME_MS;
+    if (passed < (this.still() ? 1000 : pace)) return;
     this.before = now;
     this.frames += 1;
     if (this.frozen) return;

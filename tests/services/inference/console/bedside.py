@@ -1,6 +1,7 @@
 """A real ward for a browser: an API in a process of its own, and devices that send when they are told to."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import numpy as np
 from shared.artefact import Model
 from shared.connection import Client
 from shared.frames import Frames, encode, headers
-from shared.redis_local import free_port, taken_by
+from shared.redis_local import free_port
 from shared.shards import BATCH_FIELD, shard_of, stream_key
 from tests.real_redis import until
 
@@ -79,7 +80,7 @@ class House:
         self._apis[port] = subprocess.Popen(
             [*command, str(self._model.folder), *SETTINGS, *settings], cwd=ROOT, env=_environment()
         )
-        until(lambda: taken_by(port) is not None, "the API listens", 60)
+        until(lambda: _listens(port), "the API listens", 60)
         return port
 
     def kill_api(self, port: int) -> None:
@@ -91,6 +92,11 @@ class House:
     def close(self) -> None:
         for port in list(self._apis):
             self.kill_api(port)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _environment() -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from services.inference.api.alert_log import AlertLog, Wanted
+from tests.real_redis import until
 from tests.services.inference.console.bedside import SHARDS, House
 
 Visit = Callable[..., Any]
@@ -91,7 +92,7 @@ def test_the_keys_are_told_and_arrows_move_over_tiles(house: House, api: int, vi
     page = visit(api)
     live(page)
     page.fill("#search", "keys-")
-    page.wait_for_function("document.querySelectorAll('.tile').length === 2")
+    until(lambda: page.locator(".tile").count() == 2, "only those who are searched for")
     page.keyboard.press("Escape")
     first = page.evaluate("document.activeElement.dataset.patient")
     page.keyboard.press("ArrowRight")
@@ -112,29 +113,31 @@ def test_strips_move_and_a_lead_that_is_off_looks_different_from_an_infarct(
     off.send(35, flat=True)
     page.wait_for_selector('.tile[data-patient="loose"][data-sort="technical"][data-signal="lead_off"]')
     assert "LEAD OFF" in tile(page, "loose").inner_text()
-    house.device("moving", 12)
+    moving = house.device("moving", 12)
     page.fill("#search", "moving")
     page.wait_for_selector('.tile[data-patient="moving"]')
-    inked = """() => {
+    drawn = """() => {
       const c = document.querySelector('.tile[data-patient="moving"] canvas');
-      return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v, i) => i % 4 === 3 && v > 0);
+      return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v > 0);
     }"""
-    page.wait_for_function(inked)
+    until(lambda: page.evaluate(drawn), "a trace")
+    before = page.evaluate("document.querySelector('.tile canvas').toDataURL()")
+    moving.send(5)
+    until(lambda: page.evaluate("document.querySelector('.tile canvas').toDataURL()") != before, "the sweep moves")
 
 
 def test_names_and_words_of_an_attacker_stay_text(house: House, api: int, visit: Visit) -> None:
     for name in NASTY:
         house.device(name, 17)
     page = visit(api)
-    page.wait_for_function("names => names.every(n => [...document.querySelectorAll('#active .name')]"
-                           ".some(e => e.textContent === n))", arg=list(NASTY))  # fmt: skip
+    until(lambda: set(NASTY) <= set(page.locator("#active .name").all_text_contents()), "their alarms", 30)
     for name in NASTY:
         page.evaluate("name => { location.hash = `#/patient/${encodeURIComponent(name)}` }", name)
-        page.wait_for_function("name => document.getElementById('p-name').textContent === name", arg=name)
+        until(lambda name=name: page.locator("#p-name").text_content() == name, "the patient's view")
         page.locator("#p-alarms button.acknowledge").click()
         acknowledged_by(page, "<svg/onload=alert(4)>", "</script><script>alert(5)</script>")
         page.wait_for_selector('#p-alarms [data-phase="acknowledged"]')
-        page.wait_for_function("document.getElementById('p-audit').textContent.includes('<svg/onload=alert(4)>')")
+        until(lambda: "<svg/onload=alert(4)>" in page.locator("#p-audit").inner_text(), "the audit")
     assert page.evaluate("document.querySelectorAll('img, iframe, object, script:not([src])').length") == 0
 
 
@@ -149,9 +152,7 @@ def test_after_the_api_was_killed_nothing_is_missing_and_nothing_twice(house: Ho
     device.send(5)
     log = AlertLog(house.client, SHARDS)
     wanted = Wanted(patient="bed-9", transition="began")
-    page.wait_for_timeout(200)
-    while not log.newest(wanted, 1):
-        page.wait_for_timeout(100)
+    until(lambda: log.newest(wanted, 1), "the alarm is committed")
     assert page.locator('#happened li[data-patient="bed-9"]').count() == 0
     house.start_api(port=port)
     live(page)
@@ -169,7 +170,7 @@ def test_who_may_only_look_finds_nothing_to_press(house: House, visit: Visit) ->
     page.wait_for_selector("#signin[open]")
     page.fill("#token", "w" * 20)
     page.keyboard.press("Enter")
-    page.wait_for_function("document.getElementById('signin-error').textContent !== ''")
+    until(lambda: page.locator("#signin-error").inner_text(), "a word about the wrong token")
     page.fill("#token", view)
     page.keyboard.press("Enter")
     page.wait_for_selector('#active li[data-patient="bed-5"]')
