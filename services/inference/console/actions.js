@@ -38,7 +38,7 @@ export class Actions {
   ask(action, { patient, alarm = null, device = "" }) {
     if (this.dialog.open) return;
     const [title, verb] = WORDS[action];
-    this.asked = { action, patient, alarm };
+    this.asked = { action, patient, alarm, key: freshKey() };
     byId("ask-title").textContent = title;
     fill(byId("ask-about"), patient ? el("bdi", {}, patient) : "whole source", alarm ? el("span", {}, ` · ${alarmName(alarm)}`) : null);
     byId("ask-send").textContent = verb;
@@ -77,7 +77,7 @@ export class Actions {
   }
 
   async #submit() {
-    const { action, patient, alarm } = this.asked;
+    const { action, patient, alarm, key } = this.asked;
     const given = new FormData(this.form);
     const who = String(given.get("who")).trim();
     const body = { who, why: String(given.get("why")).trim() };
@@ -94,7 +94,7 @@ export class Actions {
     sessionStorage.setItem(WHO, who);
     this.busy(true);
     try {
-      const said = await this.api.send(action === "device" ? "PUT" : "POST", pathOf(action, patient, alarm), body);
+      const said = await this.api.send(action === "device" ? "PUT" : "POST", pathOf(action, patient, alarm), body, key);
       this.dialog.close();
       this.#told(action, patient, said);
     } catch (error) {
@@ -124,6 +124,9 @@ export class Actions {
     toast(`${about}: the monitor has still not applied “${WORDS[action][1]}”. It is not lost; look again later.`, "bad");
   }
 }
+
+// A dialog's own key: pressed again after a broken connection, the command is still given once.
+const freshKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 function pathOf(action, patient, alarm) {
   if (action === "acknowledge" || action === "end") {

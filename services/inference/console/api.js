@@ -29,8 +29,9 @@ export class Api {
     return this.#json("GET", path, undefined, signal);
   }
 
-  send(method, path, body) {
-    return this.#json(method, path, body);
+  // `key`: the same for every attempt at one thing, so that the server does it once.
+  send(method, path, body, key) {
+    return this.#json(method, path, body, null, { "Idempotency-Key": key });
   }
 
   // The response of a stream, its body unread. Raises `Refused` like everything else.
@@ -39,11 +40,11 @@ export class Api {
     return this.#fetch(path, { headers, signal });
   }
 
-  async #json(method, path, body, signal) {
+  async #json(method, path, body, signal, more = {}) {
     const patience = AbortSignal.timeout(PATIENCE_MS);
     const response = await this.#fetch(path, {
       method,
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      headers: body === undefined ? more : { "Content-Type": "application/json", ...more },
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: signal ? AbortSignal.any([signal, patience]) : patience,
     });

@@ -119,6 +119,8 @@ export class PatientView {
     this.#alarms(patient);
     this.#bars(patient);
     this.#facts(patient);
+    const { end_us, quality, outcome, scores } = patient;
+    if (this.detail) this.trend.add({ end_us, quality, outcome, scores });
   }
 
   #actions({ status, muted }) {

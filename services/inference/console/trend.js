@@ -11,7 +11,9 @@ const TOP = 16;
 const AXIS = 20;
 const HEIGHT = TOP + LINE + 10 + ROW * (TYPES.length + 1) + 6 + AXIS;
 const STEPS_S = [10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400];
-const HOLE_US = 16_000_000;
+// Points further apart than this many times the usual distance have nothing between them.
+const HOLE = 2.5;
+const SHORTEST_US = 10_000_000;
 
 export class Trend {
   constructor(canvas, readout, palette) {
@@ -19,6 +21,7 @@ export class Trend {
     this.points = [];
     this.events = [];
     this.at = null;
+    this.holeUs = HOLE * SHORTEST_US;
     this.context = canvas.getContext("2d");
     canvas.addEventListener("pointermove", (event) => this.#pick(event.offsetX));
     canvas.addEventListener("pointerleave", () => this.#choose(null));
@@ -34,9 +37,19 @@ export class Trend {
   }
 
   show(points, events) {
-    this.points = points;
+    this.points = [...points];
     this.events = events;
     this.at = null;
+    const apart = points.slice(1).map((point, i) => point.end_us - points[i].end_us).sort((a, b) => a - b);
+    this.holeUs = HOLE * Math.max(SHORTEST_US, apart[apart.length >> 1] ?? 0);
+    this.draw();
+  }
+
+  // A window that has just closed: between the points that are kept, the page shows every one it sees.
+  add(point) {
+    const last = this.points[this.points.length - 1];
+    if (!point.end_us || (last && point.end_us <= last.end_us)) return;
+    this.points.push(point);
     this.draw();
   }
 
@@ -127,7 +140,8 @@ export class Trend {
   #heat() {
     const { context: c, colours } = this;
     this.points.forEach((point, i) => {
-      const from = i ? Math.max(this.points[i - 1].end_us, point.end_us - HOLE_US) : point.end_us - 5e6;
+      const apart = i ? point.end_us - this.points[i - 1].end_us : 0;
+      const from = point.end_us - (i && apart < this.holeUs ? apart : 5e6);
       const x = Math.max(LEFT, this.#x(from));
       const wide = Math.max(1, this.#x(point.end_us) - x + 0.4);
       TYPES.forEach(([type], row) => {
@@ -180,7 +194,7 @@ export class Trend {
       }
       const x = this.#x(point.end_us);
       const y = this.#y(point.scores.MI);
-      if (before === null || point.end_us - before > HOLE_US) {
+      if (before === null || point.end_us - before > this.holeUs) {
         c.moveTo(x - 1, y);
       }
       c.lineTo(x, y);

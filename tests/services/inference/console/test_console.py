@@ -31,7 +31,7 @@ def live(page: Any) -> None:
     page.wait_for_selector('body[data-link="live"]')
 
 
-def acknowledged_by(page: Any, who: str, why: str = "") -> None:
+def answered(page: Any, who: str, why: str = "") -> None:
     """Fill in the dialog that is open."""
     page.wait_for_selector("#ask[open]")
     page.fill("#ask-who", who)
@@ -71,7 +71,7 @@ def test_an_alarm_acknowledged_by_keys_alone_is_acknowledged_on_every_screen(
     mine.keyboard.press("Escape")
     assert mine.evaluate("document.activeElement.dataset.patient") == "bed-2"
     mine.keyboard.press("a")
-    acknowledged_by(mine, "Nurse Joy", "seen at the bed")
+    answered(mine, "Nurse Joy", "seen at the bed")
     for page in (mine, other):
         page.wait_for_selector('#active li[data-patient="bed-2"][data-phase="acknowledged"]')
         page.wait_for_selector('.tile[data-patient="bed-2"][data-phase="acknowledged"]:not([data-open])')
@@ -116,14 +116,37 @@ def test_strips_move_and_a_lead_that_is_off_looks_different_from_an_infarct(
     moving = house.device("moving", 12)
     page.fill("#search", "moving")
     page.wait_for_selector('.tile[data-patient="moving"]')
-    drawn = """() => {
+    trace = """() => {
       const c = document.querySelector('.tile[data-patient="moving"] canvas');
-      return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v > 0);
+      const blank = Object.assign(document.createElement('canvas'), { width: c.width, height: c.height });
+      return c.toDataURL() === blank.toDataURL() ? '' : c.toDataURL();
     }"""
-    until(lambda: page.evaluate(drawn), "a trace")
-    before = page.evaluate("document.querySelector('.tile canvas').toDataURL()")
+    until(lambda: page.evaluate(trace), "a trace")
+    before = page.evaluate(trace)
     moving.send(5)
-    until(lambda: page.evaluate("document.querySelector('.tile canvas').toDataURL()") != before, "the sweep moves")
+    until(lambda: page.evaluate(trace) != before, "the sweep moves")
+
+
+def test_what_is_done_to_a_patient_shows_with_who_did_it(house: House, api: int, visit: Visit) -> None:
+    house.device("bed-7", 17)
+    page = visit(api, "#/patient/bed-7")
+    page.wait_for_selector("#p-alarms .card")
+    for button, more, sign in (
+        ("#p-mute", '#ask input[value="IMI"]', "#p-muted:not([hidden])"),
+        ("#p-unmute", "", "#p-muted[hidden]"),
+        ("#p-standby", "", '#p-status[data-status="standby"]'),
+        ("#p-admit", "", '#p-status[data-status="admitted"]'),
+    ):
+        page.locator(button).click()
+        if more:
+            page.locator(more).check()
+        answered(page, "Dr. Who", f"because of {button}")
+        page.wait_for_selector(sign, state="attached")
+        until(lambda button=button: f"because of {button}" in page.locator("#p-audit").inner_text(), "the audit")
+    page.locator("#p-device").click()
+    page.fill('#ask input[name="device"]', "H10-0007")
+    answered(page, "Dr. Who", "a new one")
+    until(lambda: "H10-0007" in page.locator("#p-facts").inner_text(), "the device")
 
 
 def test_names_and_words_of_an_attacker_stay_text(house: House, api: int, visit: Visit) -> None:
@@ -135,7 +158,7 @@ def test_names_and_words_of_an_attacker_stay_text(house: House, api: int, visit:
         page.evaluate("name => { location.hash = `#/patient/${encodeURIComponent(name)}` }", name)
         until(lambda name=name: page.locator("#p-name").text_content() == name, "the patient's view")
         page.locator("#p-alarms button.acknowledge").click()
-        acknowledged_by(page, "<svg/onload=alert(4)>", "</script><script>alert(5)</script>")
+        answered(page, "<svg/onload=alert(4)>", "</script><script>alert(5)</script>")
         page.wait_for_selector('#p-alarms [data-phase="acknowledged"]')
         until(lambda: "<svg/onload=alert(4)>" in page.locator("#p-audit").inner_text(), "the audit")
     assert page.evaluate("document.querySelectorAll('img, iframe, object, script:not([src])').length") == 0
