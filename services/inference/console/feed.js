@@ -1,6 +1,6 @@
 // How the page learns: a poll of the ward every few seconds, and the stream of alerts, which loses nothing.
 
-import { Refused, query } from "./api.js";
+import { Refused, patientPath, query } from "./api.js";
 import { Stream } from "./events.js";
 import { MOST } from "./ward.js";
 
@@ -12,6 +12,7 @@ export class Feed {
   constructor(api, ward, link, { told, alerted, changed }) {
     Object.assign(this, { api, ward, link, told, alerted, changed });
     this.search = "";
+    this.open = null; // the patient whose view is open
     this.running = false;
     this.wake = () => {};
   }
@@ -66,7 +67,7 @@ export class Feed {
         this.link.polled();
       } catch (error) {
         this.link.failed(error.message);
-        if (!(error instanceof Refused)) throw error;
+        if (!(error instanceof Refused)) console.error(error); // a fault of ours: said, and the ward goes on
       }
       this.changed();
       await new Promise((resolve) => {
@@ -78,15 +79,22 @@ export class Feed {
 
   async #once() {
     const asked = Date.now();
-    const searched = this.ward.total > MOST || this.narrowed ? this.search : "";
-    const [summary, listed] = await Promise.all([
+    // On a ward that one answer cannot hold, who is searched for, or looked at, is asked for by name.
+    const beyond = this.ward.total > MOST;
+    const [summary, listed, found, open] = await Promise.all([
       this.api.get("/api/summary"),
-      this.api.get(`/api/patients?${query({ limit: MOST, sort: "risk", search: searched })}`),
+      this.api.get(`/api/patients?${query({ limit: MOST, sort: "risk" })}`),
+      beyond && this.search ? this.api.get(`/api/patients?${query({ limit: MOST, search: this.search })}`) : null,
+      beyond && this.open !== null ? this.api.get(patientPath(this.open)).catch(unlessUnknown) : null,
     ]);
     this.ward.setClock(summary.now_us);
-    this.narrowed = searched !== "";
-    const whole = !searched && listed.total <= MOST;
-    this.ward.replace(listed.patients, searched ? this.ward.total : listed.total, asked, whole);
+    const all = [...listed.patients, ...(found?.patients ?? []), ...(open ? [open] : [])];
+    this.ward.replace(all, listed.total, asked, this.open);
     this.told(summary);
   }
+}
+
+function unlessUnknown(error) {
+  if (error.status === 404) return null;
+  throw error;
 }

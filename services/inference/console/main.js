@@ -163,6 +163,7 @@ function route() {
     patient.close();
     if (before === "patient" && state.route === "ward") requestAnimationFrame(() => grid.focus());
   }
+  feed.open = patient.patient;
   look();
   render();
 }

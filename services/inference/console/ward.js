@@ -30,18 +30,17 @@ export class Ward {
     this.offsetUs = serverUs - Date.now() * 1000;
   }
 
-  // A list of patients asked for at `askedMs` (our clock). `whole`: nobody else is on the ward.
-  replace(list, total, askedMs, whole) {
+  // Everybody that is to be shown, asked for at `askedMs` (our clock), of `total` on the ward. `kept`: stays, listed
+  // or not. Who is not refreshed any more must go, or old figures would stand beside new ones.
+  replace(list, total, askedMs, kept = null) {
     this.total = total;
     const named = new Set();
     for (const given of list) {
       named.add(given.patient);
       this.#take(given, askedMs);
     }
-    if (whole) {
-      for (const [name, known] of this.patients) {
-        if (!named.has(name) && !(known.heardMs > askedMs)) this.patients.delete(name);
-      }
+    for (const [name, known] of this.patients) {
+      if (!named.has(name) && name !== kept && !(known.heardMs > askedMs)) this.patients.delete(name);
     }
   }
 

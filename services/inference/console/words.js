@@ -45,7 +45,7 @@ export function alarmName(alarm) {
 // Where there is little room.
 export function shortName(alarm) {
   if (!physiological(alarm.kind)) return kindName(alarm.kind);
-  return alarm.type && alarm.type !== "MI" ? `MI · ${typeName(alarm.type)}` : "MI · type unclear";
+  return alarm.type && alarm.type !== "MI" ? typeName(alarm.type) : "MI, type unclear";
 }
 
 export function percent(share) {

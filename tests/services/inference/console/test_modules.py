@@ -56,9 +56,16 @@ def test_a_list_asked_for_before_an_alert_came_does_not_take_the_alarm_back(run:
     code = """
       const w = new m.Ward(), asked = Date.now() - 50;
       const p = { patient: 'p', status: 'admitted', end_us: 1, alarms: [] };
-      w.apply(given); w.replace([p], 1, asked, true); const kept = w.active().length;
-      w.replace([p], 1, Date.now() + 1, true); return [kept, w.active().length];"""
+      w.apply(given); w.replace([p], 1, asked); const kept = w.active().length;
+      w.replace([p], 1, Date.now() + 1); return [kept, w.active().length];"""
     assert run("ward", code, ALERT) == [1, 0]
+
+
+def test_who_is_not_listed_any_more_goes_but_for_the_one_who_is_looked_at(run: Callable[..., Any]) -> None:
+    code = """
+      const w = new m.Ward(), p = (patient) => ({ patient, status: 'admitted', end_us: 1, alarms: [] });
+      w.replace(['a', 'b', 'c'].map(p), 3, 1); w.replace([p('a')], 3, 2, 'c'); return [...w.patients.keys()];"""
+    assert run("ward", code) == ["a", "c"]
 
 
 def test_mi_alarms_come_first_then_technical_ones_then_the_highest_risk(run: Callable[..., Any]) -> None:
@@ -73,7 +80,7 @@ def test_mi_alarms_come_first_then_technical_ones_then_the_highest_risk(run: Cal
         patient("away", 0.99, status="standby"),
     ]  # fmt: skip
     code = (
-        "const w = new m.Ward(); w.replace(given, 9, 0, true); return w.listed(() => true).map((p) => p.patient);"
+        "const w = new m.Ward(); w.replace(given, 9, 0); return w.listed(() => true).map((p) => p.patient);"
     )
     assert run("ward", code, ward) == ["high", "acked", "low", "off", "risky", "calm", "away"]
 
