@@ -242,7 +242,10 @@ const KEYS = {
   l: () => { if (getComputedStyle(byId("alarms")).display === "none") location.hash = "#/alarms"; requestAnimationFrame(() => alarms.focus()); },
   Escape: () => {
     if (state.route !== "ward") location.hash = "#/";
-    else if (document.activeElement === byId("search")) grid.focus();
+    else if (document.activeElement === byId("search")) {
+      show(); // what was typed last counts, too
+      grid.focus();
+    }
   },
 };
 
