@@ -78,6 +78,7 @@ def main(argv: Sequence[str]) -> int:
         environ = {"SELFMIS_REDIS_URL": url}
         with local_serve(app, replicas=arguments.replicas, host="127.0.0.1", port=arguments.port, environ=environ):
             where = f"http://127.0.0.1:{arguments.port}"
+            console.print(f"The ward console is on {where}", soft_wrap=True)
             figures, said = _watch(arguments, settings, overrides, model, url, where, console)
     console.print(said, soft_wrap=True)
     if arguments.json is not None:

@@ -46,7 +46,7 @@ def panel(now: Now) -> RenderableType:
     head = Text.assemble(
         ("SelfMIS Monitor  ", "bold"),
         (NOTICE, "yellow"),
-        f"\n{line(now)}\nmodel {now.model}, trained on {now.trained_on}\nAPI ",
+        f"\n{line(now)}\nmodel {now.model}, trained on {now.trained_on}\nward console (and API) ",
         (now.url, "underline"),
         "  ·  Ctrl-C ends the demo",
     )

@@ -1,0 +1,59 @@
+// Audible alarms, off until somebody turns them on: pulses in bursts, more and closer the more urgent, after the idea
+// of IEC 60601-1-8. Only unacknowledged physiological alarms sound.
+
+const BURSTS = {
+  high: { every: 8, pulses: [0, 0.25, 0.5, 1.0, 1.25, 1.9, 2.15, 2.4, 2.9, 3.15], pitch: 659, last: 0.15 },
+  medium: { every: 16, pulses: [0, 0.35, 0.7], pitch: 523, last: 0.2 },
+  low: { every: 32, pulses: [0], pitch: 440, last: 0.25 },
+};
+
+export class Sound {
+  constructor() {
+    this.on = false;
+    this.next = 0;
+    this.priority = null;
+  }
+
+  // To be called from a click or a key, or the browser stays silent.
+  async toggle() {
+    this.on = !this.on;
+    if (this.on) {
+      this.context ??= new AudioContext();
+      await this.context.resume();
+      this.#pulse(this.context.currentTime + 0.05, 523, 0.12);
+    }
+    this.next = 0;
+    return this.on;
+  }
+
+  // The most urgent unanswered priority, or null; called once a second.
+  want(priority) {
+    if (priority !== this.priority) this.next = 0;
+    this.priority = priority;
+    if (!this.on || !priority || Date.now() < this.next) return;
+    const burst = BURSTS[priority];
+    if (!burst) return;
+    const start = this.context.currentTime + 0.05;
+    for (const at of burst.pulses) this.#pulse(start + at, burst.pitch, burst.last);
+    this.next = Date.now() + burst.every * 1000;
+  }
+
+  // A fundamental and harmonics, faded in and out, so that it can be located and does not click.
+  #pulse(at, pitch, seconds) {
+    const gain = this.context.createGain();
+    gain.gain.setValueAtTime(0, at);
+    gain.gain.linearRampToValueAtTime(0.12, at + 0.02);
+    gain.gain.setValueAtTime(0.12, at + seconds - 0.03);
+    gain.gain.linearRampToValueAtTime(0, at + seconds);
+    gain.connect(this.context.destination);
+    for (const [harmonic, level] of [[1, 1], [2, 0.5], [3, 0.3], [4, 0.2]]) {
+      const tone = this.context.createOscillator();
+      const share = this.context.createGain();
+      tone.frequency.value = pitch * harmonic;
+      share.gain.value = level;
+      tone.connect(share).connect(gain);
+      tone.start(at);
+      tone.stop(at + seconds);
+    }
+  }
+}

@@ -1,0 +1,103 @@
+"""The console's own modules, run in the browser: what a stream says, what a ward remembers, where samples lie."""
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+FOLDER = files("services.inference.console")
+ALERT = {
+    "id": "1", "alarm": "a", "patient": "p", "kind": "mi", "type": "IMI", "priority": "high", "phase": "raised",
+    "transition": "began", "began_us": 5, "time_us": 5, "committed_ms": 7, "scores": None, "quality": None,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(chromium: Any) -> Callable[..., Any]:
+    """Runs a function of a module's exports in a page that has nothing but the console's files."""
+    page = chromium.new_context().new_page()
+
+    def answer(route: Any) -> None:
+        name = route.request.url.rpartition("/")[2]
+        kind = "text/javascript" if name.endswith(".js") else "text/html"
+        body = FOLDER.joinpath(name).read_text(encoding="utf-8") if name else "<!doctype html>"
+        route.fulfill(body=body, content_type=kind)
+
+    page.route("**/*", answer)
+    page.goto("http://console.test/")
+
+    def run_in(module: str, code: str, argument: Any = None) -> Any:
+        whole = f"async (given) => {{ const m = await import('/console/{module}.js'); {code} }}"
+        return page.evaluate(whole, argument)
+
+    return run_in
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_events_are_whole_however_the_bytes_come(run: Callable[..., Any], end: str, size: int) -> None:
+    text = end.join([": hello", "event: alert", "id: 7", "data: {}", "", "data: a", "data: b", "", ""]) + end
+    pieces = [text[i : i + size] for i in range(0, len(text), size)]
+    found = run("events", "const p = new m.Parser(); return given.flatMap((piece) => p.take(piece));", pieces)
+    assert found == [
+        {"event": "alert", "id": "7", "data": "{}"},
+        {"event": "message", "id": "7", "data": "a\nb"},
+    ]
+
+
+def test_an_alert_that_comes_twice_is_news_once(run: Callable[..., Any]) -> None:
+    again = [ALERT, ALERT, ALERT | {"transition": "escalated"}]
+    code = "const w = new m.Ward(); return [given.map((a) => w.hear(a)), w.alerts.length];"
+    assert run("ward", code, again) == [[True, False, True], 2]
+
+
+def test_a_list_asked_for_before_an_alert_came_does_not_take_the_alarm_back(run: Callable[..., Any]) -> None:
+    code = """
+      const w = new m.Ward(), asked = Date.now() - 50;
+      const p = { patient: 'p', status: 'admitted', end_us: 1, alarms: [] };
+      w.apply(given); w.replace([p], 1, asked); const kept = w.active().length;
+      w.replace([p], 1, Date.now() + 1); return [kept, w.active().length];"""
+    assert run("ward", code, ALERT) == [1, 0]
+
+
+def test_who_is_not_listed_any_more_goes_but_for_the_one_who_is_looked_at(run: Callable[..., Any]) -> None:
+    code = """
+      const w = new m.Ward(), p = (patient) => ({ patient, status: 'admitted', end_us: 1, alarms: [] });
+      w.replace(['a', 'b', 'c'].map(p), 3, 1); w.replace([p('a')], 3, 2, 'c'); return [...w.patients.keys()];"""
+    assert run("ward", code) == ["a", "c"]
+
+
+def test_mi_alarms_come_first_then_technical_ones_then_the_highest_risk(run: Callable[..., Any]) -> None:
+    def patient(name: str, any_mi: float, *alarms: dict[str, Any], status: str = "admitted") -> dict[str, Any]:
+        return {"patient": name, "status": status, "any_mi": any_mi, "end_us": 1, "alarms": list(alarms)}
+
+    low = ALERT | {"priority": "low"}
+    off = low | {"kind": "lead_off"}
+    ward = [
+        patient("calm", 0.1), patient("risky", 0.6), patient("low", 0.9, low), patient("off", 0.0, off),
+        patient("acked", 0.9, ALERT | {"phase": "acknowledged"}), patient("high", 0.5, ALERT),
+        patient("away", 0.99, status="standby"),
+    ]  # fmt: skip
+    code = (
+        "const w = new m.Ward(); w.replace(given, 9, 0); return w.listed(() => true).map((p) => p.patient);"
+    )
+    assert run("ward", code, ward) == ["high", "acked", "low", "off", "risky", "calm", "away"]
+
+
+def test_samples_lie_where_their_time_says_and_repeats_change_nothing(run: Callable[..., Any]) -> None:
+    def strip(first: int, samples: list[int | None]) -> dict[str, Any]:
+        return {
+            "session": "1",
+            "rate_hz": 100,
+            "uv_per_lsb": 1000,
+            "start_us": 5_000_000 + first * 10_000,
+            "samples": samples,
+        }
+
+    code = """
+      const s = new m.Samples(); for (const strip of given) s.put(strip, 0);
+      const all = Array.from({ length: s.end }, (_, k) => s.at(k));
+      return [s.first, s.end, ...all.map((mv) => (Number.isNaN(mv) ? null : mv))];"""
+    strips = [strip(0, [1, 2, None]), strip(1, [2, 3]), strip(5, [6, 7]), strip(0, [None, None])]
+    assert run("samples", code, strips) == [0, 7, 1, 2, 3, None, None, 6, 7]
