@@ -22,13 +22,13 @@ class DistilOptions(SupervisedOptions):
 
     temperature: float = 2.0
     """Logits of both are divided by it: the larger, the softer the teacher's opinion."""
-    labels: float = 0.5
-    """Loss = labels · cross-entropy with the labels + (1 − labels) · temperature² · that with the teacher."""
+    hard: float = 0.5
+    """Loss = hard · cross-entropy with the labels + (1 − hard) · temperature² · that with the teacher."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(self, "temperature")
-        within(self, "labels", 0, 1)
+        within(self, "hard", 0, 1)
 
 
 class Distil(Supervised):
@@ -48,7 +48,7 @@ class Distil(Supervised):
         self.teacher: Head = teacher.head.requires_grad_(False)
         wanted = torch.tensor([teacher.outputs.index(name) for name in setup.outputs])
         self.register_buffer("wanted", wanted, persistent=False)
-        self.temperature, self.labels = options.temperature, options.labels
+        self.temperature, self.weight = options.temperature, options.hard
 
     def train(self, mode: bool = True) -> "Distil":
         """As torch's; the teacher's head stays as it is, dropout included."""
@@ -65,7 +65,7 @@ class Distil(Supervised):
         soft = self.temperature**2 * cross_entropy(logits / self.temperature, goal, batch)
         hard = classification(logits, batch)
         terms = {"soft": soft.detach(), "classification": hard.detach()}
-        return self.labels * hard + (1 - self.labels) * soft, terms
+        return self.weight * hard + (1 - self.weight) * soft, terms
 
 
 METHOD = Method(

@@ -41,7 +41,7 @@ def _single(encoder: Encoder) -> tuple[Encoder, str]:
     wanted = single.state_dict()
     differ = [name for name, tensor in encoder.state_dict().items() if tensor.shape != wanted[name].shape]
     if len(differ) != 1:
-        raise MethodError(f"the encoder cannot be cut down to one lead: it has {len(differ)} layers for leads")
+        raise MethodError(f"the encoder cannot be cut down to one lead: {len(differ)} layers read them")
     shape, one = encoder.state_dict()[differ[0]].shape, wanted[differ[0]].shape
     if len(shape) < 2 or shape[1] != len(LEADS) or one[1] != 1:
         raise MethodError(f"the encoder cannot be cut down to one lead: {differ[0]} is no sum over leads")

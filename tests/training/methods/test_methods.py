@@ -58,7 +58,7 @@ VARIANTS = [
     ("selfmis", "any_lead=yes"),
     ("supervised", "virtual=0.3", "wearable=0.3", "crop=0.8", "blank=0.2", "dropout=0.1"),
     ("joint", "any_lead=yes", "virtual=0.3"),
-    ("distil", "any_lead=yes", "labels=0"),
+    ("distil", "any_lead=yes", "hard=0"),
     ("contrastive", "views=both", "wearable=0.3"),
     ("contrastive", "views=time", "same_patient=positive"),
     ("mae", "leads=one"),
