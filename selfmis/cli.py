@@ -30,6 +30,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("ingest run", "services.ingest.run", "stream the ward of a scenario file into Redis"),
     Command("prepare", "training.prepare.__main__", "recordings into a store that trains fast"),
     Command("pretrain", "training.pretrain.command", "train an encoder: SelfMIS, its yardsticks, a teacher"),
+    Command("methods", "training.catalogue", "the methods of pretrain: what each needs, and its options"),
+    Command("lead", "training.lead", "a student of any lead, for another lead"),
     Command("probe", "training.probe.command", "what an encoder knows: a linear model on its embedding"),
     Command("finetune", "training.finetune.command", "from a probe on: head and encoder learn together"),
     Command("evaluate", "training.evaluate.command", "figures, tables and plots on records not seen before"),

@@ -6,6 +6,7 @@
     RUN/encoder.safetensors
     RUN/head.json            the same for the classification head, where the method trained one
     RUN/head.safetensors
+    RUN/any-lead/encoder.*   of a student of any lead: the whole, of which `selfmis lead` makes other leads' runs
     RUN/DONE                 written last: the run is complete
 
 Every file appears complete or not at all; a weights file is written before the JSON that vouches for it. Nothing
@@ -32,6 +33,7 @@ from shared.signal import PREPROCESSING_VERSION
 CONFIG, HISTORY, DONE = "config.json", "history.jsonl", "DONE"
 ENCODER, ENCODER_WEIGHTS = "encoder.json", "encoder.safetensors"
 HEAD, HEAD_WEIGHTS = "head.json", "head.safetensors"
+ANY_LEAD = "any-lead"
 
 
 class RunError(SelfmisError):

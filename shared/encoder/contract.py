@@ -62,6 +62,10 @@ class Encoder(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """``(n, leads, samples)`` to ``(n, dim)``."""
 
+    def features(self, x: Tensor) -> Tensor:  # noqa: ARG002 - for families that have some
+        """``(n, leads, samples)`` to ``(n, dim, steps)``, before the embedding sums them up over time."""
+        raise EncoderError(f"a {type(self).__name__} has no features over time")
+
 
 @dataclasses.dataclass(frozen=True)
 class Family(Generic[C]):

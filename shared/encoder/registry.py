@@ -57,12 +57,14 @@ class Registry:
 
     def restore(self, family_name: str, config: Mapping[str, Any]) -> Encoder:
         """The encoder an artefact names, on torch's meta device: load its weights with ``assign=True``."""
+        return self.family(family_name).restore(config)
+
+    def family(self, name: str) -> Family[Any]:
+        """The family of that name."""
         for family in self.families:
-            if family.name == family_name:
-                return family.restore(config)
-        raise EncoderError(
-            f"no encoder family {family_name!r:.60}; there are {', '.join(f.name for f in self.families)}"
-        )
+            if family.name == name:
+                return family
+        raise EncoderError(f"no encoder family {name!r:.60}; there are {', '.join(f.name for f in self.families)}")
 
 
 @cache

@@ -5,21 +5,13 @@ import pkgutil
 from functools import cache
 from typing import Any
 
-from training.methods.contract import (
-    Batch,
-    Method,
-    MethodError,
-    Needs,
-    Options,
-    Setup,
-    Teacher,
-    Trained,
-    Truth,
-    plain,
-)
+from training.methods.chance import Chance
+from training.methods.contract import Batch, Method, Setup, Teacher, Trained, Truth
+from training.methods.options import MethodError, Needs, Options, plain
 
 __all__ = [
     "Batch",
+    "Chance",
     "Method",
     "MethodError",
     "Needs",
@@ -28,6 +20,7 @@ __all__ = [
     "Teacher",
     "Trained",
     "Truth",
+    "describe",
     "find",
     "methods",
     "plain",
@@ -48,3 +41,8 @@ def find(name: str) -> Method[Any]:
         if method.name == name:
             return method
     raise MethodError(f"no method {name!r:.60}; there are {', '.join(method.name for method in methods())}")
+
+
+def describe() -> tuple[dict[str, Any], ...]:
+    """What there is to know of every method, as JSON values; see `Method.describe`."""
+    return tuple(method.describe() for method in methods())

@@ -11,65 +11,35 @@ the term of the batch, and so do the gradients. Nothing else may depend on how t
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 
 from shared.encoder import Encoder, Head
-from shared.errors import SelfmisError
+from training.methods.chance import Chance
+from training.methods.options import MethodError, Needs, Options, typed
 
 Floats = npt.NDArray[np.float32]
 Scores = dict[str, float]
 
 
-class MethodError(SelfmisError):
-    """A method is unknown, or asked for what it cannot do."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """Hyper-parameters of a method: numbers, words and truth values, each with a default."""
-
-    @classmethod
-    def parse(cls, pairs: Sequence[str]) -> Self:
-        """From ``KEY=VALUE`` as typed; an unknown key or a value of another kind is a `MethodError`."""
-        fields = {field.name: field for field in dataclasses.fields(cls)}
-        values: dict[str, Any] = {}
-        for pair in pairs:
-            key, equals, value = pair.partition("=")
-            if not equals:
-                raise MethodError(f"option {pair!r:.60}: write it as KEY=VALUE")
-            if key not in fields:
-                known = f"it has {', '.join(fields)}" if fields else "it has none"
-                raise MethodError(f"the method has no option {key!r:.60}; {known}")
-            values[key] = _parsed(key, value, type(fields[key].default))
-        return cls(**values)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Needs:
-    """What a batch must carry, and so what rows a method can be trained on."""
-
-    all_leads: bool = False
-    """The encoder itself reads all twelve leads."""
-    labels: bool = False
-    teacher: bool = False
-    context: bool = False
-    """All twelve leads of the same records, beside what the encoder reads."""
-    training: bool = True
-
-
 @dataclass(frozen=True)
 class Teacher:
-    """A frozen teacher as a method sees it: its embeddings' mean and spread over the training rows."""
+    """A frozen teacher as a method sees it: its embeddings' mean and spread over the training rows.
+
+    ``encoder``, ``head`` and the names of its ``outputs`` are there for a method that needs its network; a teacher
+    that learnt no labels has no head.
+    """
 
     mean: Floats
     std: Floats
+    encoder: Encoder | None = None
+    head: Head | None = None
+    outputs: tuple[str, ...] = ()
 
     @property
     def dim(self) -> int:
@@ -79,12 +49,16 @@ class Teacher:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a method is built from: a fresh encoder, the names of the label columns, and perhaps a teacher."""
+    """What a method is built from: a fresh encoder, the names of the label columns, and perhaps a teacher.
+
+    ``lead`` is the one that the finished encoder is to read, if it reads one.
+    """
 
     encoder: Encoder
     outputs: tuple[str, ...]
     seed: int
     teacher: Teacher | None = None
+    lead: str = "I"
 
 
 @dataclass(frozen=True)
@@ -93,7 +67,7 @@ class Batch:
 
     ``windows`` (b × leads × samples), ``labels`` (b × outputs) and ``context`` (b × 12 × samples) are the share's
     rows; ``teacher`` (B × dim) and ``patients`` (B) are those of the whole batch, in which the share begins at
-    ``first``. ``draws`` is for methods that need chance: seeded by run, epoch, step and share. ``whole`` makes of
+    ``first``. ``chance`` is for methods that need it: a stream for each of the share's rows. ``whole`` makes of
     the share's rows of anything (b × …) those of the whole batch (B × …), with gradients; every worker calls it
     equally often. A method whose negatives learn needs it; one with a frozen teacher does not.
     """
@@ -101,7 +75,7 @@ class Batch:
     windows: Tensor
     rows: int
     first: int
-    draws: torch.Generator
+    chance: Chance
     labels: Tensor | None = None
     context: Tensor | None = None
     teacher: Tensor | None = None
@@ -123,27 +97,36 @@ class Truth:
 
 
 class Trained(nn.Module, ABC):
-    """Everything that a method trains, in one module; in it the encoder, which is what the training is for."""
+    """Everything that a method trains, in one module; in it the encoder, which is what the training is for.
+
+    What is frozen in it takes no gradients. ``head`` is a classification head whose columns are ``outputs``, if
+    the run is to have one. ``one_of_twelve`` says that the encoder has twelve inputs of which it needs to see only
+    one: the run then ends with the part of it that reads the student's lead alone.
+    """
 
     encoder: Encoder
-    head: Head | None  # a classification head, if the method trains one
+    head: Head | None
     better: ClassVar[str] = "score"  # the entry of `measure` that says which epoch is better; higher is
 
-    def __init__(self) -> None:
+    def __init__(self, setup: Setup) -> None:
         super().__init__()
+        self.encoder = setup.encoder
         self.head = None
+        self.outputs = setup.outputs
+        self.one_of_twelve = False
 
     @abstractmethod
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The share's part of the loss, and of each term for the record (without gradients)."""
 
-    @abstractmethod
-    def predict(self, windows: Tensor) -> Tensor:
-        """A row for each window, which `measure` then judges."""
+    def predict(self, windows: Tensor, context: Tensor | None = None) -> Tensor:  # noqa: ARG002 - for those who need it
+        """A row for each validation window, which `measure` then judges; embeddings unless a method has better."""
+        embedding: Tensor = self.encoder(windows)
+        return embedding
 
-    @abstractmethod
-    def measure(self, predictions: Floats, truth: Truth) -> Scores:
-        """How good the predictions are, as named numbers; `score` among them."""
+    def measure(self, predictions: Floats, truth: Truth) -> Scores:  # noqa: ARG002 - for those who need it
+        """How good the predictions are, as named numbers, `score` among them; nothing unless a method can tell."""
+        return {}
 
 
 O = TypeVar("O", bound=Options)  # noqa: E741 - options
@@ -157,9 +140,25 @@ class Method(Generic[O]):
     summary: str
     options: type[O]
     needs: Needs
+    """With the options as they are by default or otherwise: options may add to it."""
     build: Callable[[Setup, O], Trained]
     label_free: bool = False
     """Uses no labels itself; whether a run is label-free also depends on its teacher."""
+    paper: str = ""
+    """Where it was published: authors, year, arXiv id."""
+
+    def describe(self) -> dict[str, Any]:
+        """What there is to know before choosing it, as JSON values; options with their defaults, as typed."""
+        return {
+            "name": self.name,
+            "summary": self.summary,
+            "paper": self.paper,
+            "leads": "twelve" if self.needs.all_leads else "one",
+            "labels": self.needs.labels,
+            "teacher": self.needs.teacher,
+            "trains": self.needs.training,
+            "options": {field.name: typed(field.default) for field in dataclasses.fields(self.options)},
+        }
 
 
 def required(value: Tensor | None, what: str) -> Tensor:
@@ -167,32 +166,3 @@ def required(value: Tensor | None, what: str) -> Tensor:
     if value is None:
         raise MethodError(f"the batch carries no {what}, which this method needs")
     return value
-
-
-def positive(options: Options, *names: str) -> None:
-    """Refuse options that are not above zero and finite."""
-    for name in names:
-        if not 0 < getattr(options, name) < float("inf"):
-            raise MethodError(f"option {name} must be above 0, not {getattr(options, name)}")
-
-
-def one_of(options: Options, name: str, allowed: Sequence[str]) -> None:
-    """Refuse a word that is not among those allowed."""
-    if getattr(options, name) not in allowed:
-        raise MethodError(f"option {name} must be one of {', '.join(allowed)}, not {getattr(options, name)!r:.60}")
-
-
-def plain(options: Options) -> Mapping[str, Any]:
-    """The options as JSON values."""
-    return dataclasses.asdict(options)
-
-
-def _parsed(key: str, value: str, kind: type) -> Any:
-    if kind is bool:
-        if value not in ("yes", "no"):
-            raise MethodError(f"option {key} must be yes or no, not {value!r:.60}")
-        return value == "yes"
-    try:
-        return kind(value)
-    except ValueError:
-        raise MethodError(f"option {key} must be {'a number' if kind is float else kind.__name__}") from None

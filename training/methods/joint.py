@@ -6,26 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shared.encoder import Head
-from training.methods import classification
 from training.methods.alignment import Alignment, AlignmentOptions
-from training.methods.contract import (
-    Batch,
-    Floats,
-    Method,
-    MethodError,
-    Needs,
-    Scores,
-    Setup,
-    Trained,
-    Truth,
-    positive,
-)
+from training.methods.classification import classification
+from training.methods.contract import Batch, Floats, Method, Scores, Setup, Truth
+from training.methods.options import Needs, positive
+from training.methods.supervised import Supervised, SupervisedOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class JointOptions(AlignmentOptions):
-    """Alignment's, and how much it counts."""
+class JointOptions(AlignmentOptions, SupervisedOptions):
+    """Alignment's and the head's, and how much the first counts."""
 
     align: float = 0.1
     """Loss = classification + align · alignment."""
@@ -35,37 +25,31 @@ class JointOptions(AlignmentOptions):
         positive(self, "align")
 
 
-class Joint(Trained):
+class Joint(Supervised):
     """A student encoder with a linear head on it, and its way into the teacher's space."""
 
     def __init__(self, setup: Setup, options: JointOptions) -> None:
-        super().__init__()
-        self.encoder = setup.encoder
-        self.head: Head = classification.head_for(setup)
-        self.outputs = setup.outputs
+        super().__init__(setup, options)
         self.alignment = Alignment(setup, options)
         self.align = options.align
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """See `Trained.forward`."""
-        embedding = self.encoder(batch.windows)
-        classified = classification.classification(self.head(embedding), batch)
+        embedding = self.encoder(self.view.training(batch))
+        classified = classification(self.head(embedding), batch)
         aligned = self.alignment(embedding, batch)
         terms = {"classification": classified.detach(), "alignment": aligned.detach()}
         return classified + self.align * aligned, terms
 
-    def predict(self, windows: Tensor) -> Tensor:
-        """Logits, then the unit vector in the teacher's space, side by side."""
-        embedding = self.encoder(windows)
-        return torch.cat([self.head(embedding).float(), self.alignment.project(embedding.float())], dim=1)
+    def predict(self, windows: Tensor, context: Tensor | None = None) -> Tensor:
+        """Logits, then what `Alignment.predict` gives, side by side."""
+        embedding = self.encoder(self.view.plain(windows))
+        return torch.cat([self.head(embedding).float(), self.alignment.predict(embedding, context)], dim=1)
 
     def measure(self, predictions: Floats, truth: Truth) -> Scores:
         """Both kinds of scores; which epoch is better is decided by the classification."""
-        if truth.labels is None or truth.teacher is None:
-            raise MethodError("validation rows need labels and teacher embeddings")
-        logits, projected = np.split(predictions, [len(self.outputs)], axis=1)
-        scores = classification.measure(logits, truth.labels, self.outputs)
-        return scores | self.alignment.measure(np.ascontiguousarray(projected), truth.teacher)
+        logits, aligned = np.split(predictions, [len(self.outputs)], axis=1)
+        return super().measure(logits, truth) | self.alignment.measure(aligned, truth)
 
 
 METHOD = Method(

@@ -7,31 +7,32 @@ together, everything else in the batch is what does not. No augmentation, no lab
 from torch import Tensor
 
 from training.methods.alignment import Alignment, AlignmentOptions
-from training.methods.contract import Batch, Floats, Method, MethodError, Needs, Scores, Setup, Trained, Truth
+from training.methods.contract import Batch, Floats, Method, Scores, Setup, Trained, Truth
+from training.methods.options import Needs
+from training.methods.views import View
 
 
 class SelfMIS(Trained):
     """A student encoder and its way into the teacher's space."""
 
     def __init__(self, setup: Setup, options: AlignmentOptions) -> None:
-        super().__init__()
-        self.encoder = setup.encoder
+        super().__init__(setup)
+        self.view = View(options, setup)
+        self.one_of_twelve = options.any_lead
         self.alignment = Alignment(setup, options)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """See `Trained.forward`."""
-        loss: Tensor = self.alignment(self.encoder(batch.windows), batch)
+        loss: Tensor = self.alignment(self.encoder(self.view.training(batch)), batch)
         return loss, {"alignment": loss.detach()}
 
-    def predict(self, windows: Tensor) -> Tensor:
-        """Unit vectors in the teacher's space."""
-        return self.alignment.project(self.encoder(windows).float())
+    def predict(self, windows: Tensor, context: Tensor | None = None) -> Tensor:
+        """Unit vectors in the teacher's space; see `Alignment.predict`."""
+        return self.alignment.predict(self.encoder(self.view.plain(windows)), context)
 
     def measure(self, predictions: Floats, truth: Truth) -> Scores:
         """How often a record finds its own twelve leads."""
-        if truth.teacher is None:
-            raise MethodError("validation rows without teacher embeddings cannot judge an alignment")
-        scores = self.alignment.measure(predictions, truth.teacher)
+        scores = self.alignment.measure(predictions, truth)
         return {"score": scores["retrieval_1"], **scores}
 
 
@@ -42,4 +43,5 @@ METHOD = Method(
     Needs(teacher=True),
     build=SelfMIS,
     label_free=True,
+    paper="SelfMIS, arXiv 2509.19397",
 )

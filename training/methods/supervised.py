@@ -1,49 +1,38 @@
 """The yardstick that the paper must beat: the same encoder, on the same lead, taught with labels from scratch."""
 
+from dataclasses import dataclass
+
 from torch import Tensor
 
-from shared.encoder import Head
-from training.methods import classification
-from training.methods.contract import (
-    Batch,
-    Floats,
-    Method,
-    MethodError,
-    Needs,
-    Options,
-    Scores,
-    Setup,
-    Trained,
-    Truth,
-)
+from training.methods.classification import Classifying, HeadOptions, classification
+from training.methods.contract import Batch, Method, Setup
+from training.methods.options import Needs
+from training.methods.views import View, ViewOptions
 
 
-class Supervised(Trained):
+@dataclass(frozen=True, kw_only=True)
+class SupervisedOptions(ViewOptions, HeadOptions):
+    """What the student is shown, and its head."""
+
+
+class Supervised(Classifying):
     """An encoder and a linear head, learnt together."""
 
-    def __init__(self, setup: Setup, _options: Options) -> None:
-        super().__init__()
-        self.encoder = setup.encoder
-        self.head: Head = classification.head_for(setup)
-        self.outputs = setup.outputs
+    def __init__(self, setup: Setup, options: SupervisedOptions) -> None:
+        super().__init__(setup, options)
+        self.view = View(options, setup)
+        self.one_of_twelve = options.any_lead
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """See `Trained.forward`."""
-        loss = classification.classification(self.predict(batch.windows), batch)
+        loss = classification(self.head(self.encoder(self.view.training(batch))), batch)
         return loss, {"classification": loss.detach()}
 
-    def predict(self, windows: Tensor) -> Tensor:
-        """Logits."""
-        logits: Tensor = self.head(self.encoder(windows))
-        return logits
-
-    def measure(self, predictions: Floats, truth: Truth) -> Scores:
-        """See `classification.measure`."""
-        if truth.labels is None:
-            raise MethodError("validation rows without labels cannot judge a classifier")
-        return classification.measure(predictions, truth.labels, self.outputs)
+    def shown(self, windows: Tensor) -> Tensor:
+        """See `Classifying.shown`."""
+        return self.view.plain(windows)
 
 
 METHOD = Method(
-    "supervised", "labels from scratch, on the one lead", Options, Needs(labels=True), build=Supervised
+    "supervised", "labels from scratch, on the one lead", SupervisedOptions, Needs(labels=True), build=Supervised
 )

@@ -43,6 +43,7 @@ def shared_norms(module: nn.Module, device: torch.device) -> nn.Module:
         if isinstance(child, nn.BatchNorm1d) and not isinstance(child, SharedBatchNorm):
             norm = SharedBatchNorm(child.num_features, child.eps, child.momentum)
             norm.load_state_dict(child.state_dict())
+            norm.requires_grad_(child.weight.requires_grad)  # what is frozen stays so
             setattr(module, name, norm.to(child.weight.device).train(child.training))
         else:
             shared_norms(child, device)

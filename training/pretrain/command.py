@@ -71,7 +71,7 @@ def parsed(argv: Sequence[str]) -> tuple[Plan, Place, Path]:
     what = parser.add_argument_group("what to train")
     what.add_argument("--store", type=Path, required=True, metavar="DIR", help="made by `selfmis prepare`")
     what.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run folder")
-    what.add_argument("--method", required=True, help="\n".join(f"{m.name:<11} {m.summary}" for m in methods()))
+    what.add_argument("--method", required=True, help="\n".join(f"{m.name:<13} {m.summary}" for m in methods()))
     what.add_argument(
         "--with", dest="options", action="append", default=[], metavar="KEY=VALUE", help="an option of the method"
     )
@@ -98,6 +98,7 @@ def parsed(argv: Sequence[str]) -> tuple[Plan, Place, Path]:
         ("warmup", "share of all steps"),
         ("weight_decay", "of AdamW"),
         ("clip", "largest norm of the gradient"),
+        ("ema", "keep a moving average of the weights that forgets so slowly, such as 0.999; 0: the weights"),
         ("seed", "of weights, order and chance"),
         ("keep", "weights of the last or the best epoch"),
         ("checkpoint_every", "steps, beside the end of each epoch"),

@@ -102,7 +102,7 @@ def store_fingerprint(store: Store) -> str:
 
 def needed_leads(plan: Plan) -> tuple[str, ...]:
     """The leads a row must have to be trained on."""
-    needs = plan.recipe().needs
+    needs = plan.needs
     return LEADS if needs.all_leads or needs.teacher or needs.context else (plan.lead,)
 
 

@@ -65,12 +65,15 @@ def of_teacher(plan: Plan, cache: Path | None, data: Dataset, world: World) -> E
     if plan.teacher is None:
         return None
     teacher = load_encoder(plan.teacher, leads=LEADS)
-    return ensure(file_for(cache or plan.teacher / FOLDER, teacher, data.store), teacher, data.store, world)
+    hidden = plan.lead if plan.needs.hidden_lead else None
+    path = file_for(cache or plan.teacher / FOLDER, teacher, data.store, hidden=hidden)
+    return ensure(path, teacher, data.store, world, hidden=hidden)
 
 
-def file_for(folder: Path, teacher: TrainedEncoder, store: Store) -> Path:
-    """Where the embeddings of that teacher and store are, or will be."""
+def file_for(folder: Path, teacher: TrainedEncoder, store: Store, *, hidden: str | None = None) -> Path:
+    """Where the embeddings of that teacher and store are, or will be; the ``hidden`` lead is zeros, if any."""
     said = f"{teacher.weights_sha256}|{store_fingerprint(store)}|{PREPROCESSING_VERSION}"
+    said += f"|without {hidden}" if hidden else ""
     return folder / f"{hashlib.sha256(said.encode()).hexdigest()[:24]}.npy"
 
 
@@ -80,6 +83,7 @@ def ensure(
     store: Store,
     world: World,
     *,
+    hidden: str | None = None,
     show: Callable[[float], None] = lambda _: None,
 ) -> Embeddings:
     """Open the file; where it is not there yet, all workers compute it together, each a share of the rows.
@@ -93,7 +97,8 @@ def ensure(
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_suffix(f".{world.rank}-of-{world.size}.npy")
-            _write_share(part, teacher, store, rows[share_of(len(rows), world.rank, world.size)], world, show)
+            mine = rows[share_of(len(rows), world.rank, world.size)]
+            _write_share(part, teacher, store, mine, world, show, hidden)
             world.barrier()
             if world.rank == 0:
                 _join(path, rows, len(store), world.size)
@@ -107,22 +112,39 @@ def ensure(
 
 
 def embed(
-    encoder: torch.nn.Module, store: Store, rows: Rows, leads: tuple[str, ...], device: torch.device
+    encoder: torch.nn.Module,
+    store: Store,
+    rows: Rows,
+    leads: tuple[str, ...],
+    device: torch.device,
+    *,
+    hidden: str | None = None,
 ) -> Floats:
-    """The embeddings of some rows."""
+    """The embeddings of some rows; the ``hidden`` one of the leads is zeros, as a flat lead is."""
+    windows = read_windows(store, rows, leads)
+    if hidden is not None:
+        windows[:, leads.index(hidden)] = 0
     with torch.inference_mode():
-        embedding: Floats = encoder(read_windows(store, rows, leads).to(device)).float().cpu().numpy()
+        embedding: Floats = encoder(windows.to(device)).float().cpu().numpy()
     return embedding
 
 
 def _write_share(
-    part: Path, teacher: TrainedEncoder, store: Store, rows: Rows, world: World, show: Callable[[float], None]
+    part: Path,
+    teacher: TrainedEncoder,
+    store: Store,
+    rows: Rows,
+    world: World,
+    show: Callable[[float], None],
+    hidden: str | None,
 ) -> None:
     encoder = teacher.encoder.to(world.device).eval()
     out = np.lib.format.open_memmap(part, "w+", np.float32, (len(rows), encoder.dim))
     for start in range(0, len(rows), _BATCH):
         some = rows[start : start + _BATCH]
-        out[start : start + len(some)] = embed(encoder, store, some, teacher.record.leads, world.device)
+        out[start : start + len(some)] = embed(
+            encoder, store, some, teacher.record.leads, world.device, hidden=hidden
+        )
         show((start + len(some)) / len(rows))
     out.flush()
 

@@ -1,11 +1,17 @@
-"""What a run leaves behind when it has ended: encoder, head, history, and the word that it is done."""
+"""What a run leaves behind when it has ended: encoder, head, history, and the word that it is done.
 
+A student of any lead leaves the encoder of its plan's lead, and beside it the whole, of which `training.lead`
+makes the run of another lead.
+"""
+
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 
 from training import runs
 from training.methods import Teacher, Trained
+from training.methods.one_lead import for_lead
 from training.pretrain.dataset import Dataset
 from training.pretrain.loop import build_trained
 from training.pretrain.plan import Plan
@@ -18,6 +24,7 @@ def write_results(out: Path, plan: Plan, data: Dataset, teacher: TrainedEncoder 
     kept = unpack(state)
     trained = restored(plan, data.outputs, teacher)
     kept.into_model(trained, final=True)
+    encoder = trained.encoder
     record = EncoderRecord(
         method=plan.method,
         leads=plan.leads,
@@ -27,9 +34,12 @@ def write_results(out: Path, plan: Plan, data: Dataset, teacher: TrainedEncoder 
     )
     history = kept.position.history
     runs.write_history(out, history)
-    runs.write_encoder(out, trained.encoder, record)
+    if trained.one_of_twelve:
+        runs.write_encoder(out / runs.ANY_LEAD, encoder, record)
+        encoder, record = for_lead(encoder, plan.lead), dataclasses.replace(record, leads=(plan.lead,))
+    runs.write_encoder(out, encoder, record)
     if trained.head is not None:
-        runs.write_head(out, trained.head, data.outputs)
+        runs.write_head(out, trained.head, trained.outputs)
     last = history[kept.position.best_epoch if kept.position.best_epoch is not None else -1] if history else {}
     runs.finish(
         out,

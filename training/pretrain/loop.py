@@ -4,6 +4,8 @@ It is the same for one worker and many, with Ray and without: what differs is in
 function of plan and position alone, so a run that was interrupted ends as if it had not been.
 """
 
+import copy
+import dataclasses
 import functools
 import math
 import time
@@ -16,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from shared.encoder import build
-from training.methods import Batch, Setup, Teacher, Trained, Truth
+from training import runs
+from training.methods import Batch, Chance, Setup, Teacher, Trained, Truth
 from training.pretrain.dataset import Dataset
 from training.pretrain.embeddings import Embeddings
 from training.pretrain.order import batch_of, draws_seed, epoch_order, share_of, steps_in_epoch
@@ -33,7 +36,12 @@ _SHOW_EVERY_S = 2.0
 def build_trained(plan: Plan, outputs: tuple[str, ...], teacher: Teacher | None) -> Trained:
     """What the plan trains, fresh, on the processor."""
     encoder = build(plan.encoder, leads=len(plan.leads), seed=plan.seed)
-    setup = Setup(encoder=encoder, outputs=outputs, seed=plan.seed, teacher=teacher)
+    if teacher is not None and plan.teacher is not None and plan.needs.network:
+        network = runs.load_encoder(plan.teacher).encoder
+        learnt = runs.load_head(plan.teacher) if runs.has_head(plan.teacher) else None
+        head, said = (learnt.head, learnt.outputs) if learnt else (None, ())
+        teacher = dataclasses.replace(teacher, encoder=network, head=head, outputs=said)
+    setup = Setup(encoder=encoder, outputs=outputs, seed=plan.seed, teacher=teacher, lead=plan.lead)
     trained: Trained = plan.recipe().build(setup, plan.method_options())
     return trained
 
@@ -56,6 +64,7 @@ def train(
     trained = build_trained(plan, data.outputs, teacher.spread(data.train) if teacher else None).to(device)
     model = world.wrap(trained)
     optimiser = optimiser_of(trained, plan)
+    kept_for_use = averaged(trained) if plan.ema else trained
     steps = steps_in_epoch(len(data.train), plan.batch)
     position, best = Position(), Tensors()
 
@@ -65,10 +74,12 @@ def train(
         state = unpack(kept)
         state.into_model(trained)
         state.into_optimiser(optimiser)
+        if plan.ema:
+            state.into_average(kept_for_use)
         position, best = state.position, state.best
 
     def packed() -> bytes:
-        return pack(trained, optimiser, position, best)
+        return pack(trained, optimiser, position, best, kept_for_use if plan.ema else None)
 
     # Train.
     while position.epoch < plan.epochs:
@@ -88,6 +99,8 @@ def train(
             torch.autograd.backward(loss * world.size)  # workers' gradients are averaged, their losses are a sum
             nn.utils.clip_grad_norm_(trained.parameters(), plan.clip)
             optimiser.step()
+            if plan.ema:
+                follow(kept_for_use, trained, plan.ema, epoch * steps + step)
 
             terms = {"loss": loss.detach(), **terms}
             names = list(terms)
@@ -112,7 +125,7 @@ def train(
                 f"the loss of epoch {epoch + 1} is {position.sums['loss']}: training diverged; lower --lr"
             )
         trained_s = seconds_before + clock() - started
-        scores = validate(trained, data, world, teacher) if len(data.validation) else {}
+        scores = validate(kept_for_use, data, world, teacher) if len(data.validation) else {}
         used = min(len(data.train), steps * plan.batch)
         record = {
             "epoch": epoch + 1,
@@ -128,7 +141,7 @@ def train(
         position.history.append(record)
         if plan.keep == "best" and _is_best(position, trained.better):
             position.best_epoch = epoch
-            best = {name: tensor.detach().cpu().clone() for name, tensor in trained.state_dict().items()}
+            best = {name: tensor.detach().cpu().clone() for name, tensor in kept_for_use.state_dict().items()}
         position.epoch, position.step, position.sums, position.seconds = epoch + 1, 0, {}, 0.0
         world.keep(record, packed)
         if world.rank == 0:
@@ -146,16 +159,33 @@ def optimiser_of(trained: Trained, plan: Plan) -> torch.optim.Optimizer:
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=plan.lr, fused=True)
 
 
+def averaged(trained: Trained) -> Trained:
+    """A copy that learns nothing by itself; see `follow`."""
+    return copy.deepcopy(trained).requires_grad_(False).eval()
+
+
+def follow(average: Trained, trained: Trained, forget: float, step: int) -> None:
+    """One step of a moving average of all weights and statistics; it begins quickly, so that no start lingers."""
+    slow = min(forget, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for old, new in zip(average.state_dict().values(), trained.state_dict().values(), strict=True):
+            if old.is_floating_point():
+                old.lerp_(new, 1 - slow)
+            else:
+                old.copy_(new)
+
+
 def validate(trained: Trained, data: Dataset, world: World, teacher: Embeddings | None) -> dict[str, float]:
     """The method's scores on the validation rows; every worker predicts a share of them."""
     rows = data.validation
     mine = rows[share_of(len(rows), world.rank, world.size)]
     trained.eval()
     with torch.inference_mode():
-        parts = [
-            trained.predict(data.windows(mine[start : start + _VALIDATION_BATCH]).to(world.device)).float()
-            for start in range(0, max(1, len(mine)), _VALIDATION_BATCH)  # a share without rows has a width, too
-        ]
+        parts = []
+        for start in range(0, max(1, len(mine)), _VALIDATION_BATCH):  # a share without rows has a width, too
+            some = mine[start : start + _VALIDATION_BATCH]
+            context = data.context(some).to(world.device) if data.plan.needs.context else None
+            parts.append(trained.predict(data.windows(some).to(world.device), context).float())
         predictions = world.gather(torch.cat(parts)).cpu().numpy()
     truth = Truth(data.labels(rows) if data.outputs else None, teacher[rows] if teacher else None)
     return trained.measure(np.ascontiguousarray(predictions), truth)
@@ -167,7 +197,7 @@ def _batches(
     """This worker's shares of the epoch's batches from ``first_step`` on; on a GPU one is read ahead."""
     order = epoch_order(len(data.train), plan.seed, epoch)
     steps = range(first_step, steps_in_epoch(len(data.train), plan.batch))
-    needs = plan.recipe().needs
+    needs = plan.needs
 
     def read(step: int) -> dict[str, Any]:
         rows = data.train[batch_of(order, step, plan.batch)]
@@ -181,15 +211,15 @@ def _batches(
             "context": data.context(mine) if needs.context else None,
             "teacher": torch.from_numpy(teacher[rows]) if teacher else None,
             "patients": torch.from_numpy(data.patients(rows)),
+            "own": torch.from_numpy(mine),
         }
 
     def batch(step: int, parts: dict[str, Any]) -> Batch:
-        seed = draws_seed(plan.seed, epoch, step, world.rank)
-        torch.manual_seed(seed)  # of dropout and the like, too
-        draws = torch.Generator(world.device).manual_seed(seed)
+        torch.manual_seed(draws_seed(plan.seed, epoch, step, world.rank))  # of dropout and the like
         moved: dict[str, Any] = {k: v.to(world.device) if isinstance(v, Tensor) else v for k, v in parts.items()}
+        chance = Chance.of(moved.pop("own"), plan.seed, epoch)
         whole = functools.partial(world.whole, first=parts["first"], rows=parts["rows"])
-        return Batch(draws=draws, whole=whole, **moved)
+        return Batch(chance=chance, whole=whole, **moved)
 
     if world.device.type == "cpu":  # the processors have better things to do than to read ahead
         for step in steps:

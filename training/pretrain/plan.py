@@ -12,7 +12,7 @@ from typing import Any
 from shared.encoder import names
 from shared.errors import SelfmisError
 from shared.frames import LEADS
-from training.methods import Method, Options, find, plain
+from training.methods import Method, Needs, Options, find, plain
 
 
 class PlanError(SelfmisError):
@@ -42,6 +42,7 @@ class Plan:
     warmup: float = 0.05  # of all steps, during which the rate rises from 0
     weight_decay: float = 0.01  # on matrices and kernels only
     clip: float = 1.0  # largest norm of the gradient
+    ema: float = 0.0  # validate and keep a moving average of the weights that forgets so slowly; 0: the weights
     seed: int = 0
     keep: str = "last"  # or best: the epoch with the best validation score
     checkpoint_every: int = 500  # steps; and at the end of every epoch
@@ -62,6 +63,7 @@ class Plan:
             ("warmup", -math.inf, 0.9),
             ("weight_decay", -math.inf, 10.0),
             ("clip", 0.0, math.inf),
+            ("ema", -math.inf, 0.99999),
         ):
             value = getattr(self, name)
             if not max(bottom, -1e-12) < value <= top:
@@ -98,9 +100,14 @@ class Plan:
         return options
 
     @property
+    def needs(self) -> Needs:
+        """What the method needs with these options."""
+        return self.method_options().needs(self.recipe().needs)
+
+    @property
     def leads(self) -> tuple[str, ...]:
-        """What the encoder reads."""
-        return LEADS if self.recipe().needs.all_leads else (self.lead,)
+        """What the encoder reads while it learns."""
+        return LEADS if self.needs.all_leads else (self.lead,)
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in `config.json`; the options with their defaults filled in."""

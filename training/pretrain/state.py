@@ -36,10 +36,18 @@ class Position:
     best_epoch: int | None = None
 
 
-def pack(model: nn.Module, optimiser: torch.optim.Optimizer | None, position: Position, best: Tensors) -> bytes:
+def pack(
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer | None,
+    position: Position,
+    best: Tensors,
+    average: nn.Module | None = None,
+) -> bytes:
     """The state as bytes."""
     tensors: Tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
+    if average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
     if optimiser is not None:
         for number, values in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{name}": tensor for name, tensor in values.items()}
@@ -54,20 +62,21 @@ class State:
     position: Position
     model: Tensors
     best: Tensors
+    average: Tensors
     optimiser: dict[int, Tensors]
 
     @property
     def final(self) -> Tensors:
-        """The weights a run ends with: the best ones where those were kept."""
-        return self.best or self.model
+        """The weights a run ends with: the best ones where those were kept, else the average if there is one."""
+        return self.best or self.average or self.model
 
     def into_model(self, model: nn.Module, *, final: bool = False) -> None:
         """Load the weights; those of another shape are refused in one line."""
-        try:
-            model.load_state_dict(self.final if final else self.model)
-        except RuntimeError as error:
-            why = " ".join(str(error).split())
-            raise StateError(f"the checkpoint does not fit this run: {why:.200}") from None
+        _load(model, self.final if final else self.model)
+
+    def into_average(self, average: nn.Module) -> None:
+        """Load the moving average of the weights."""
+        _load(average, self.average)
 
     def into_optimiser(self, optimiser: torch.optim.Optimizer) -> None:
         """Load the moments."""
@@ -89,7 +98,7 @@ def unpack(data: bytes) -> State:
         position = Position(**json.loads(header["position"]))
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise StateError(f"the checkpoint is damaged or not ours: {error!s:.100}") from None
-    groups: dict[str, Tensors] = {"model": {}, "best": {}}
+    groups: dict[str, Tensors] = {"model": {}, "best": {}, "average": {}}
     optimiser: dict[int, Tensors] = {}
     for name, tensor in tensors.items():
         kind, _, rest = name.partition(".")
@@ -98,4 +107,12 @@ def unpack(data: bytes) -> State:
             optimiser.setdefault(int(number), {})[key] = tensor
         else:
             groups[kind][rest] = tensor
-    return State(position, groups["model"], groups["best"], optimiser)
+    return State(position, groups["model"], groups["best"], groups["average"], optimiser)
+
+
+def _load(model: nn.Module, tensors: Tensors) -> None:
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        why = " ".join(str(error).split())
+        raise StateError(f"the checkpoint does not fit this run: {why:.200}") from None

@@ -74,8 +74,11 @@ class Net1D(Encoder):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(n, leads, samples)`` to ``(n, dim)``."""
-        embedding: Tensor = functional.silu(self.blocks(self.stem(x))).mean(dim=-1)
-        return embedding
+        return self.features(x).mean(dim=-1)
+
+    def features(self, x: Tensor) -> Tensor:
+        """See `Encoder.features`."""
+        return functional.silu(self.blocks(self.stem(x)))
 
 
 class _Block(nn.Module):

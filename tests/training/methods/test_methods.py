@@ -1,32 +1,41 @@
+import dataclasses
+import json
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from shared.encoder import build
+from shared.encoder import HeadConfig, build, new_head
 from shared.labels import SCORE_NAMES
-from training.methods import Batch, MethodError, Setup, Teacher, find, methods
+from training.methods import Batch, Chance, MethodError, Setup, Teacher, Truth, describe, find, methods
 from training.methods.alignment import AlignmentOptions
 from training.methods.joint import JointOptions
 
 ROWS = 6
 
 
-def setup_for(name: str) -> Setup:
-    leads = 12 if find(name).needs.all_leads else 1
-    teacher = Teacher(np.zeros(24, np.float32), np.ones(24, np.float32)) if find(name).needs.teacher else None
-    return Setup(build("small", leads=leads), SCORE_NAMES, seed=0, teacher=teacher)
+def setup_for(name: str, *typed: str) -> Setup:
+    needs = find(name).options.parse(typed).needs(find(name).needs)
+    encoder, head = None, None
+    if needs.network:
+        encoder, head = build("small", leads=12, seed=9), new_head(192, HeadConfig(), seed=9)
+    dim = 24 if encoder is None else encoder.dim
+    stats = np.zeros(dim, np.float32), np.ones(dim, np.float32)
+    teacher = Teacher(*stats, encoder, head, SCORE_NAMES) if needs.teacher else None
+    return Setup(build("small", leads=12 if needs.all_leads else 1), SCORE_NAMES, seed=0, teacher=teacher)
 
 
-def batch_for(leads: int) -> Batch:
+def batch_for(leads: int, dim: int = 24) -> Batch:
     draws = torch.Generator().manual_seed(0)
     return Batch(
         windows=torch.randn(ROWS, leads, 1000, generator=draws),
         rows=ROWS,
         first=0,
-        draws=draws,
+        chance=Chance.of(torch.arange(ROWS)),
         labels=(torch.rand(ROWS, len(SCORE_NAMES), generator=draws) > 0.7).float(),
         context=torch.randn(ROWS, 12, 1000, generator=draws),
-        teacher=torch.randn(ROWS, 24, generator=draws),
+        teacher=torch.randn(ROWS, dim, generator=draws),
         patients=torch.arange(ROWS),
     )
 
@@ -40,20 +49,67 @@ def test_an_unknown_method_lists_the_known_ones() -> None:
         find("simclr")
 
 
-@pytest.mark.parametrize("name", [m.name for m in methods() if m.needs.training])
-def test_each_method_learns_a_batch_by_heart(name: str) -> None:
-    trained = find(name).build(setup_for(name), find(name).options())
-    batch = batch_for(trained.encoder.config.leads)
-    optimiser = torch.optim.AdamW(trained.parameters(), lr=3e-3)
+VARIANTS = [
+    *((method.name,) for method in methods() if method.needs.training),
+    ("selfmis", "loss=infonce"),
+    ("selfmis", "loss=cosine"),
+    ("selfmis", "stop_gradient=no"),
+    ("selfmis", "same_patient=positive", "projection=mlp"),
+    ("selfmis", "any_lead=yes"),
+    ("supervised", "virtual=0.3", "wearable=0.3", "crop=0.8", "blank=0.2", "dropout=0.1"),
+    ("joint", "any_lead=yes", "virtual=0.3"),
+    ("distil", "any_lead=yes", "hard=0"),
+    ("contrastive", "views=both", "wearable=0.3"),
+    ("contrastive", "views=time", "same_patient=positive"),
+    ("mae", "leads=one"),
+    ("upper", "hide=II"),
+    ("generative", "loss=absolute"),
+]
+
+
+def built(variant: tuple[str, ...]) -> tuple[Any, Batch]:
+    name, *typed = variant
+    setup = setup_for(name, *typed)
+    trained = find(name).build(setup, find(name).options.parse(typed))
+    return trained, batch_for(setup.encoder.config.leads, 24 if setup.teacher is None else setup.teacher.dim)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=" ".join)
+def test_each_method_learns_a_batch_by_heart(variant: tuple[str, ...]) -> None:
+    trained, batch = built(variant)
+    trained.train()
+    learns = [p for p in trained.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(learns, lr=3e-3)
     losses = []
     for _ in range(6):
+        batch = dataclasses.replace(batch, chance=Chance.of(torch.arange(ROWS)))  # the same draws again
         loss, _terms = trained(batch)
         optimiser.zero_grad()
         loss.backward()
-        assert all(p.grad is not None for p in trained.parameters())
+        assert all(p.grad is not None for p in learns)
         optimiser.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=" ".join)
+def test_each_method_judges_its_predictions(variant: tuple[str, ...]) -> None:
+    trained, batch = built(variant)
+    trained.eval()
+    with torch.inference_mode():
+        predictions = trained.predict(batch.windows, batch.context).numpy()
+    assert batch.labels is not None
+    assert batch.teacher is not None
+    scores = trained.measure(predictions, Truth(batch.labels.numpy(), batch.teacher.numpy()))
+    assert trained.better in scores
+
+
+def test_every_method_says_what_it_is() -> None:
+    told = {entry["name"]: entry for entry in describe()}
+    assert {"contrastive", "mae", "lead-masking", "generative", "distil"} <= told.keys()
+    assert told["selfmis"]["options"]["stop_gradient"] == "yes"
+    assert told["upper"]["leads"] == "twelve"
+    assert json.loads(json.dumps(told)) == told
 
 
 def test_options_are_read_as_typed() -> None:
@@ -69,6 +125,9 @@ def test_options_are_read_as_typed() -> None:
         ("align=-1", "must be above 0"),
         ("align=nan", "must be above 0"),
         ("space=hyperbolic", "must be one of standardised, raw"),
+        ("stop_gradient=maybe", "must be yes or no"),
+        ("virtual=-1", "must be 0 to 2"),
+        ("loss=triplet", "must be one of siglip, infonce, cosine"),
     ],
 )
 def test_a_wrong_option_is_one_line(typed: str, why: str) -> None:
@@ -91,4 +150,4 @@ def test_standardising_takes_away_what_all_records_share() -> None:
 def test_a_student_that_is_its_teacher_retrieves_every_record() -> None:
     trained = find("selfmis").build(setup_for("selfmis"), AlignmentOptions(space="raw"))
     unit = np.eye(24, dtype=np.float32)
-    assert trained.alignment.measure(unit, 3 * unit) == {"retrieval_1": 1.0, "cosine": 1.0}
+    assert trained.alignment.measure(unit, Truth(None, 3 * unit)) == {"retrieval_1": 1.0, "cosine": 1.0}

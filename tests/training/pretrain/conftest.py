@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.encoder import build
+from shared.encoder import HeadConfig, build, new_head
 from shared.frames import LEADS
+from shared.labels import SCORE_NAMES
 from training import runs
+from training.methods import methods
 from training.pretrain.plan import Plan
 from training.runs import EncoderRecord
 from training.store import Segment, Source, bits_of, finish, write_part
@@ -55,10 +57,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run of a twelve-lead teacher (which never learnt anything, but that is its own business)."""
+    """The run of a twelve-lead teacher with a head (which never learnt anything, but that is its own business)."""
     folder = tmp_path_factory.mktemp("teacher")
     record = EncoderRecord(method="upper", leads=LEADS, seed=0, label_free=False)
     runs.write_encoder(folder, build("small", leads=12, seed=5), record)
+    runs.write_head(folder, new_head(192, HeadConfig(), seed=5), SCORE_NAMES)
     return folder
 
 
@@ -89,7 +92,7 @@ def plan(store: Path, teacher: Path) -> MakePlan:
 
     def make(**changes: Any) -> Plan:
         values: dict[str, Any] = {"method": "joint", "store": store, "epochs": 2, "batch": 8, "seed": 1, **changes}
-        if values["method"] in ("joint", "selfmis"):
+        if any(method.name == values["method"] and method.needs.teacher for method in methods()):
             values.setdefault("teacher", teacher)
         return Plan(**values)
 

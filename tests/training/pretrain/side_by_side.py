@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 import torch.distributed as dist
 
-from training.methods import Batch
+from training.methods import Batch, Chance, find
 from training.pretrain.dataset import Dataset, open_dataset
 from training.pretrain.embeddings import Embeddings, ensure
 from training.pretrain.loop import build_trained, train
@@ -22,6 +22,27 @@ from training.runs import load_encoder
 
 CPU = torch.device("cpu")
 ROWS = 8
+CASES = (
+    ("joint",),
+    ("cmsc",),  # its negatives learn as well, and all workers must hear from their gradients
+    ("contrastive", "views=both", "same_patient=positive"),
+    ("contrastive", "wearable=0.5"),
+    ("mae",),
+    ("lead-masking",),
+    ("generative",),
+    ("distil", "virtual=0.3", "blank=0.3", "crop=0.7"),
+    ("supervised", "any_lead=yes"),
+    ("selfmis", "loss=infonce"),
+    ("selfmis", "stop_gradient=no", "own_lead=no"),
+)
+"""Methods and options whose gradients two workers must find as one does."""
+
+
+def case_of(plan: Plan, case: tuple[str, ...]) -> Plan:
+    """The plan for another method."""
+    return replace(
+        plan, method=case[0], options=case[1:], teacher=plan.teacher if find(case[0]).needs.teacher else None
+    )
 
 
 def gradients(plan: Plan, data: Dataset, teacher: Embeddings | None, world: World) -> dict[str, torch.Tensor]:
@@ -34,7 +55,8 @@ def gradients(plan: Plan, data: Dataset, teacher: Embeddings | None, world: Worl
         windows=data.windows(rows[share]),
         rows=ROWS,
         first=share.start,
-        draws=torch.Generator(),
+        chance=Chance.of(torch.from_numpy(rows[share]), plan.seed, 0),
+        context=data.context(rows[share]) if plan.needs.context else None,
         labels=torch.from_numpy(data.labels(rows[share])) if data.outputs else None,
         teacher=torch.from_numpy(teacher[rows]) if teacher else None,
         patients=torch.from_numpy(data.patients(rows)),
@@ -53,15 +75,12 @@ def everything(plan: Plan, world: World, cache: Path) -> dict[str, torch.Tensor]
     assert plan.teacher is not None
     teacher = ensure(cache, load_encoder(plan.teacher), data.store, world)
     state = safetensors.torch.load(train(plan, data, world, teacher=teacher))
-    # A method whose negatives learn as well, from whose gradients all workers must hear.
-    contrast = replace(plan, method="cmsc", teacher=None)
-    contrasted = gradients(contrast, open_dataset(contrast), None, world)
-    return {
-        **gradients(plan, data, teacher, world),
-        **{f"contrast-{name}": tensor for name, tensor in contrasted.items()},
-        **state,
-        "teacher.rows": torch.from_numpy(teacher[data.train]),
-    }
+    found = {**state, "teacher.rows": torch.from_numpy(teacher[data.train])}
+    for case in CASES:
+        other = case_of(plan, case)
+        of_case = gradients(other, open_dataset(other), teacher if other.needs.teacher else None, world)
+        found |= {f"{' '.join(case)}-{name}": tensor for name, tensor in of_case.items()}
+    return found
 
 
 def main(values: dict[str, Any]) -> None:

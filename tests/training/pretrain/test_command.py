@@ -10,6 +10,8 @@ from shared.errors import SelfmisError
 from shared.frames import LEADS
 from shared.labels import SCORE_NAMES
 from training import runs
+from training.classifier import load_run
+from training.lead import main as lead
 from training.pretrain.command import folds, main, workers
 from training.pretrain.plan import PlanError
 from training.revision import revision
@@ -62,6 +64,55 @@ def test_a_random_encoder_is_the_fresh_one(pretrain: Run) -> None:
     assert not runs.has_head(out)
 
 
+def test_a_random_teacher_reads_twelve_leads(pretrain: Run) -> None:
+    teacher = pretrain("--with", "leads=twelve", method="random", out="teacher")
+    student = pretrain("--teacher", str(teacher), method="selfmis", out="student")
+    record = runs.load_encoder(student, leads=("I",)).record
+    assert record.teacher is not None
+    assert record.teacher.method == "random"
+    assert record.label_free
+
+
+def test_a_student_of_any_lead_leaves_runs_for_its_leads(pretrain: Run, tmp_path: Path) -> None:
+    student = pretrain("--with", "any_lead=yes", "--lead", "II")
+    assert lead([str(student), "--lead", "V2", "--out", str(tmp_path / "v2")]) == 0
+    second, other = runs.load_encoder(student, leads=("II",)), load_run(tmp_path / "v2")
+    assert other.leads == ("V2",)
+    assert second.record.method == other.trained.record.method == "supervised"
+    windows = torch.randn(3, 1, 1000)
+    assert not torch.equal(second.encoder(windows), other.trained.encoder(windows))
+    assert other.classifier(windows).shape == (3, len(SCORE_NAMES))
+    assert runs.load_encoder(student / runs.ANY_LEAD, leads=LEADS).record.leads == LEADS
+
+
+def test_a_student_of_one_lead_has_no_other(pretrain: Run, tmp_path: Path) -> None:
+    with pytest.raises(runs.RunError, match="learnt one lead only"):
+        lead([str(pretrain()), "--lead", "II", "--out", str(tmp_path / "ii")])
+
+
+def test_what_is_generated_is_read_by_the_head_of_the_teacher(pretrain: Run) -> None:
+    teacher = pretrain(method="upper", out="teacher")
+    out = pretrain("--teacher", str(teacher), method="generative", out="student")
+    found = load_run(out)
+    with torch.no_grad():
+        assert found.classifier(torch.randn(2, 1, 1000)).shape == (2, len(SCORE_NAMES))
+    assert {"gap", "correlation", "retrieval_1"} <= runs.read_history(out)[-1]["validation"].keys()
+    wanted, kept = (runs.load_head(run).head.state_dict() for run in (teacher, out))
+    assert all(torch.equal(kept[name], tensor) for name, tensor in wanted.items())
+
+
+def test_a_teacher_without_a_head_has_nothing_to_distil(pretrain: Run) -> None:
+    teacher = pretrain(method="cmsc", out="teacher")
+    with pytest.raises(SelfmisError, match="needs a teacher with a classification head"):
+        pretrain("--teacher", str(teacher), method="distil", out="student")
+
+
+def test_a_teacher_that_knows_less_is_named_by_what_it_lacks(pretrain: Run) -> None:
+    teacher = pretrain(method="upper", out="teacher")
+    with pytest.raises(SelfmisError, match="the teacher says nothing of NORM"):
+        pretrain("--teacher", str(teacher), "--statements", "5", method="distil", out="student")
+
+
 def test_a_student_says_who_taught_it(pretrain: Run) -> None:
     teacher = pretrain(method="upper", out="teacher")
     student = pretrain("--teacher", str(teacher), method="selfmis", out="student")
@@ -98,7 +149,7 @@ def test_a_folder_of_something_else_is_not_used(pretrain: Run, tmp_path: Path) -
         (["--folds", "1-x"], "write them as 9, 9,10 or 1-8"),
         (["--workers", "2"], "a plain run has one worker"),
         (["--teacher", "nowhere"], "has no use for a teacher"),
-        (["--with", "align=1"], "no option 'align'; it has none"),
+        (["--with", "align=1"], "no option 'align'; it has .*crop"),
         (["--device", "cuda"], "no GPU"),
     ],
 )

@@ -28,6 +28,21 @@ def test_a_row_without_the_leads_of_the_teacher_is_not_a_number(
     assert np.isnan(found.mapped).all(axis=1).nonzero()[0].tolist() == [1]
 
 
+def test_a_lead_that_is_hidden_from_the_teacher_changes_what_it_sees(
+    store: Path, teacher: Path, tmp_path: Path
+) -> None:
+    opened, trained = Store(store), load_encoder(teacher)
+    rows = np.array([3, 70])
+    windows = read_windows(opened, rows, trained.record.leads)
+    windows[:, trained.record.leads.index("II")] = 0
+    with torch.no_grad():
+        expected = trained.encoder(windows).numpy()
+    path = file_for(tmp_path, trained, opened, hidden="II")
+    assert path != file_for(tmp_path, trained, opened)
+    found = ensure(path, trained, opened, WORLD, hidden="II")
+    np.testing.assert_allclose(found[rows], expected, atol=1e-5)
+
+
 def test_they_are_computed_once(store: Path, teacher: Path, tmp_path: Path) -> None:
     shares: list[float] = []
     for _ in range(2):

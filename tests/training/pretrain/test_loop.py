@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from training.methods import methods
 from training.pretrain.dataset import open_dataset
 from training.pretrain.embeddings import Embeddings, of_teacher
 from training.pretrain.loop import build_trained, train
@@ -60,6 +61,34 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(plan: Any, tmp_path: Path
     assert untimed(resumed) == untimed(undisturbed)
     assert all(torch.equal(resumed.model[name], value) for name, value in undisturbed.model.items())
     assert all(torch.equal(resumed.best[name], value) for name, value in undisturbed.best.items())
+
+
+EACH = [(method.name,) for method in methods() if method.needs.training]
+
+
+@pytest.mark.parametrize(
+    "asked", [*EACH, ("selfmis", "stop_gradient=no"), ("joint", "any_lead=yes")], ids=" ".join
+)
+def test_each_method_goes_on_where_it_was_interrupted(plan: Any, tmp_path: Path, asked: tuple[str, ...]) -> None:
+    method, *options = asked
+    asked_for = plan(method=method, options=tuple(options), epochs=1, folds=(1, 2, 3), checkpoint_every=2, ema=0.9)
+    undisturbed = run(asked_for, World(CPU), tmp_path)
+    with pytest.raises(Killed):
+        run(asked_for, Mortal(tmp_path, 1), tmp_path)
+    resumed = run(asked_for, World(CPU, folder=tmp_path), tmp_path)
+    assert untimed(resumed) == untimed(undisturbed)
+    assert all(torch.equal(resumed.final[name], value) for name, value in undisturbed.final.items())
+
+
+def test_the_average_of_the_weights_is_what_a_run_ends_with(plan: Any, tmp_path: Path) -> None:
+    state = run(plan(method="supervised", epochs=1, ema=0.9), World(CPU), tmp_path)
+    assert state.final is state.average
+    assert any(not torch.equal(state.average[name], value) for name, value in state.model.items())
+
+
+def test_an_average_that_forgets_at_once_is_the_weights(plan: Any, tmp_path: Path) -> None:
+    state = run(plan(method="supervised", epochs=1, ema=1e-9), World(CPU), tmp_path)
+    assert all(torch.allclose(state.average[name], value, atol=1e-6) for name, value in state.model.items())
 
 
 def test_the_same_plan_twice_gives_the_same_weights(plan: Any, tmp_path: Path) -> None:
