@@ -36,7 +36,7 @@ ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "1",
-    # A proxy that has died is noticed when it is next asked; by default that is every 10 s, and nobody serves until.
+    # A proxy that has died is noticed when it is next asked: every 10 s by default, and nobody serves till then.
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
 }
 STORE_BYTES = 100 << 20

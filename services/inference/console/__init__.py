@@ -1,1 +1,1 @@
-"""The ward console: one page for people, its files beside this one. No build step; the API serves them as they lie."""
+"""The ward console, one page for people: its files lie beside this one and are served as they are."""

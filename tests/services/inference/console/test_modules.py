@@ -79,9 +79,7 @@ def test_mi_alarms_come_first_then_technical_ones_then_the_highest_risk(run: Cal
         patient("acked", 0.9, ALERT | {"phase": "acknowledged"}), patient("high", 0.5, ALERT),
         patient("away", 0.99, status="standby"),
     ]  # fmt: skip
-    code = (
-        "const w = new m.Ward(); w.replace(given, 9, 0); return w.listed(() => true).map((p) => p.patient);"
-    )
+    code = "const w = new m.Ward(); w.replace(given, 9, 0); return w.listed(() => true).map((p) => p.patient);"
     assert run("ward", code, ward) == ["high", "acked", "low", "off", "risky", "calm", "away"]
 
 
