@@ -104,7 +104,7 @@ export class Actions {
   }
 
   async #told(action, patient, said) {
-    const about = patient || "whole source";
+    const about = patient ? `\u2068${patient}\u2069` : "whole source"; // a name's direction stays its own
     const done = WORDS[action][2];
     if (!said.pending) {
       toast(said.outcome === "already" ? `${about}: was ${done} already` : `${about}: ${done}`);

@@ -16,6 +16,8 @@ import { showCounts, showLink, showSummary } from "./topbar.js";
 import { MOST, Ward, foremost } from "./ward.js";
 import { alarmSpoken, clock, count, physiological, transitionName, unanswered } from "./words.js";
 
+const SOON_MS = 60;
+
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const looks = new Looks(() => dress());
 const view = { speed: looks.speed, gain: looks.gain, cutoff: 0.5 };
@@ -88,13 +90,14 @@ byId("signout").addEventListener("click", () => {
 
 // ---- what is shown
 
+// Soon, and once for all that happens until then: a storm of alerts must not be a storm of layouts.
 function render() {
   if (state.dirty) return;
   state.dirty = true;
-  requestAnimationFrame(() => {
+  setTimeout(() => {
     state.dirty = false;
     show();
-  });
+  }, SOON_MS);
 }
 
 const FILTERS = {
@@ -178,9 +181,10 @@ function dress() {
 }
 
 async function toggleSound() {
-  const on = await sound.toggle();
-  attribute(byId("sound"), "aria-pressed", String(on));
-  text(byId("sound-word"), on ? "Sound on" : "Sound off");
+  const now = await sound.toggle();
+  attribute(byId("sound"), "aria-pressed", String(now === "on"));
+  text(byId("sound-word"), `Sound ${now}`);
+  if (now === "blocked") toast("This browser makes no sound.", "bad");
 }
 byId("sound").addEventListener("click", toggleSound);
 

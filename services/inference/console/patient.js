@@ -97,7 +97,7 @@ export class PatientView {
       this.refresh();
     } catch (error) {
       if (!(error instanceof Refused) || this.patient !== patient) return;
-      byId("p-error").textContent = error.status === 404 ? "No window of this patient has closed yet." : error.message;
+      byId("p-error").textContent = error.status === 404 ? "Nobody is so called." : error.message;
     }
   }
 

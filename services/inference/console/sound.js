@@ -14,16 +14,20 @@ export class Sound {
     this.priority = null;
   }
 
-  // To be called from a click or a key, or the browser stays silent.
+  // To be called from a click or a key, or the browser stays silent. Gives "on" (and a pulse to prove it), "off", or
+  // "blocked" where this browser makes no sound: nobody shall rely on what cannot be heard.
   async toggle() {
-    this.on = !this.on;
     if (this.on) {
-      this.context ??= new AudioContext();
-      await this.context.resume();
-      this.#pulse(this.context.currentTime + 0.05, 523, 0.12);
+      this.on = false;
+      return "off";
     }
+    this.context ??= new AudioContext();
+    await Promise.race([this.context.resume(), new Promise((resolve) => setTimeout(resolve, 1000))]);
+    if (this.context.state !== "running") return "blocked";
+    this.on = true;
     this.next = 0;
-    return this.on;
+    this.#pulse(this.context.currentTime + 0.05, 523, 0.12);
+    return "on";
   }
 
   // The most urgent unanswered priority, or null; called once a second.

@@ -104,6 +104,16 @@ def test_the_keys_are_told_and_arrows_move_over_tiles(house: House, api: int, vi
     page.wait_for_selector("#keys[open]")
 
 
+def test_sound_is_off_until_somebody_turns_it_on(api: int, visit: Visit) -> None:
+    page = visit(api)
+    live(page)
+    assert page.locator("#sound").get_attribute("aria-pressed") == "false"
+    page.keyboard.press("s")
+    until(lambda: page.locator("#sound-word").inner_text() in {"Sound on", "Sound blocked"}, "an answer")
+    on = page.locator("#sound").get_attribute("aria-pressed") == "true"
+    assert on == (page.locator("#sound-word").inner_text() == "Sound on")
+
+
 def test_strips_move_and_a_lead_that_is_off_looks_different_from_an_infarct(
     house: House, api: int, visit: Visit
 ) -> None:

@@ -61,6 +61,15 @@ def test_a_list_asked_for_before_an_alert_came_does_not_take_the_alarm_back(run:
     assert run("ward", code, ALERT) == [1, 0]
 
 
+def test_an_alarm_of_a_whole_source_has_no_patient_and_goes_when_it_ends(run: Callable[..., Any]) -> None:
+    silent = ALERT | {"patient": "", "kind": "system_silent", "priority": "medium", "session": "9"}
+    code = """
+      const w = new m.Ward(); w.apply(given[0]); const during = w.active().map((a) => [a.kind, a.patient]);
+      w.apply(given[1]); return [during, w.active(), w.patients.size];"""
+    ended = silent | {"phase": "refractory", "transition": "ended"}
+    assert run("ward", code, [silent, ended]) == [[["system_silent", ""]], [], 0]
+
+
 def test_who_is_not_listed_any_more_goes_but_for_the_one_who_is_looked_at(run: Callable[..., Any]) -> None:
     code = """
       const w = new m.Ward(), p = (patient) => ({ patient, status: 'admitted', end_us: 1, alarms: [] });
