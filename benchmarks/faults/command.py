@@ -148,6 +148,7 @@ def figures_of(build: Build, seed: int, story: Story, verdict: Verdict) -> dict[
         "recovery_s": by_kind(story.recoveries),
         "restarts": story.restarts,
         "gave_up": story.gave_up,
+        "redis_log_bytes_cut": story.bytes_cut,
     }
 
 

@@ -31,16 +31,22 @@ _BITE = 256
 
 @dataclass(slots=True)
 class Committed:
-    """What is committed of one shard, or should be. ``alerts``: id and body, in order of their coming."""
+    """What is committed of one shard, or should be. ``alerts``: id and body, in order of their coming.
+
+    ``trend``: points by patient, one after the other.
+    """
 
     counters: Counter[str] = field(default_factory=Counter)
     alerts: list[tuple[str, bytes]] = field(default_factory=list)
+    trend: dict[bytes, bytes] = field(default_factory=dict)
     patients: dict[Kind, dict[bytes, bytes]] = field(default_factory=lambda: {kind: {} for kind in Kind})
 
     def add(self, facts: Facts) -> None:
         """What one more step leads to."""
         self.counters.update(facts.counters)
         self.alerts += [(alert.id, alert.body) for alert in facts.alerts]
+        for name, points in facts.trend.items():
+            self.trend[name] = self.trend.get(name, b"") + points
         for kind, values in facts.patients.items():
             for name, value in values.items():
                 if value is None:

@@ -73,6 +73,8 @@ class House:
         self.run: Run | None = None
         self.aof: list[tuple[float, int, int]] = []
         """When the log of Redis had which size, and of which file; the last seconds of it."""
+        self.bytes_cut = 0
+        """What was taken from that log, in all, where power was lost."""
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:

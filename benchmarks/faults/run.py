@@ -21,7 +21,17 @@ from services.ingest.runs import Run
 from shared.connection import Client, RedisUnavailable, connect
 from shared.position import ShardPosition, parse_id
 from shared.redis_local import local_client
-from shared.shards import ALERT_BODY, ALERT_ID, BATCH_FIELD, alerts_key, counters_key, position_key, stream_key
+from shared.shards import (
+    ALERT_BODY,
+    ALERT_ID,
+    BATCH_FIELD,
+    alerts_key,
+    counters_key,
+    latest_key,
+    position_key,
+    stream_key,
+    trend_key,
+)
 
 # After the last fault so much of the stream is left that all confirmed frames are on the disk of Redis.
 QUIET_END_S = 5.0
@@ -45,6 +55,7 @@ class Story:
     faults: Counter[str] = field(default_factory=Counter)
     restarts: dict[str, int] = field(default_factory=dict)
     gave_up: int = 0
+    bytes_cut: int = 0
     committed: list[Committed] = field(default_factory=list)
 
 
@@ -77,6 +88,7 @@ def through(house: House, plan: Iterator[Moment], say: Say, *, within_s: float, 
             say(recovery.line())
         drain(house, say)
     story.gave_up = sum(service.gave_up for service in house.monitors)
+    story.bytes_cut = house.bytes_cut
     story.restarts = {service.name: service.starts - 1 for service in house.services}
     story.committed = read_all(house)
     return story
@@ -189,6 +201,10 @@ def read(client: Client, shard: int) -> Committed:
     found = Committed()
     found.counters.update({name.decode(): int(value) for name, value in counters.items()})
     found.alerts = [(fields[ALERT_ID].decode(), fields[ALERT_BODY]) for _, fields in alerts]
+    names: Any = client.hkeys(latest_key(shard))
+    for name in names:
+        points: Any = client.lrange(trend_key(shard, name), 0, -1)
+        found.trend[name] = b"".join(points)
     for kind in Kind:
         found.patients[kind] = dict(client.hgetall(kind.key(shard)))  # type: ignore[arg-type]  # sync client
     return found

@@ -7,7 +7,7 @@ confirmation is counted twice in ``facts|frames``, and its samples in ``facts|sa
 windows have closed, in ``facts|samples_late``; that is what they are for. These are compared with the log instead
 (`against_log`), where it was kept: every entry that Redis holds, counted once.
 
-**Which alerts.** All but those of `CLOCKED` kinds, which are about silence and run on a clock by design.
+**Which alerts.** All but those of `SILENCE` kinds, which are about silence and run on a clock by design.
 
 **Which state of a patient.** Of the mark, session and next window (its high-water mark says where the stream stood
 when a window closed, which follows from the order of deliveries); everything else bit by bit, but for what is
@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.faults.expected import Committed
 from services.inference.commit.facts import Kind
+from services.inference.monitor.elapsed import SILENCE
 from shared.position import PatientMark
 
 PURE = ("windows|", "rejects|", "score|", "score_sum_e6", "alerts|", "dead_letters|", "commands|")
@@ -30,7 +31,8 @@ PURE_FACTS = (
     "facts|windows_gapped",
     "facts|windows_unassessable",
 )
-CLOCKED = ("stream_lost", "system_silent")
+# Of each patient, bit by bit. Parked samples are put aside by the clock of the log, silence is about a clock.
+KEPT = tuple(kind for kind in Kind if kind not in {Kind.MARK, Kind.PARKED, Kind.SILENCE})
 _EXAMPLES = 5
 
 
@@ -67,7 +69,7 @@ def pure(counters: Mapping[str, int]) -> dict[str, int]:
         for name, amount in counters.items()
         if amount
         and (name in PURE_FACTS or name.startswith(PURE))
-        and not name.startswith(tuple(f"alerts|{kind}|" for kind in CLOCKED))
+        and not name.startswith(tuple(f"alerts|{kind}|" for kind in SILENCE))
     }
 
 
@@ -109,7 +111,7 @@ def _windows(verdict: Verdict, shard: int, have: Committed, want: Committed) -> 
 
 def _alerts(verdict: Verdict, shard: int, have: Committed, want: Committed) -> None:
     found, must = (
-        [(i, body) for i, body in each.alerts if json.loads(body)["kind"] not in CLOCKED] for each in (have, want)
+        [(i, body) for i, body in each.alerts if json.loads(body)["kind"] not in SILENCE] for each in (have, want)
     )
     times = Counter(i for i, _ in found)
     bodies, wanted = dict(found), dict(must)
@@ -126,14 +128,12 @@ def _alerts(verdict: Verdict, shard: int, have: Committed, want: Committed) -> N
 
 
 def _patients(verdict: Verdict, shard: int, have: Committed, want: Committed) -> None:
-    for kind in Kind:
-        if kind in {Kind.MARK, Kind.PARKED}:
-            continue
-        found, must = have.patients[kind], want.patients[kind]
+    kept = {kind.name.lower(): (have.patients[kind], want.patients[kind]) for kind in KEPT}
+    for what, (found, must) in (kept | {"trend": (have.trend, want.trend)}).items():
         for name in found.keys() | must.keys():
             if found.get(name) != must.get(name):
                 verdict.changed += 1
-                verdict.note(f"shard {shard}: {kind.name.lower()} of {name.decode()} is another")
+                verdict.note(f"shard {shard}: {what} of {name.decode()} is another")
 
 
 def _counters(verdict: Verdict, have: Mapping[str, int], want: Mapping[str, int]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.position import PatientMark, PositionError, ShardPosition, pack_marks, parse_id
+from shared.position import PatientMark, PositionError, ShardPosition, pack_marks, parse_id, read_marks
 
 IDS = st.tuples(st.integers(0, 2**60), st.integers(0, 2**60)).map(lambda parts: f"{parts[0]}-{parts[1]}")
 POSITIONS = st.builds(
@@ -78,3 +78,16 @@ def test_many_marks_at_once_are_packed_like_each_alone(marks: list[PatientMark])
 def test_marks_that_lack_a_field_are_refused() -> None:
     with pytest.raises(TypeError, match="marks have the fields"):
         pack_marks(session=np.zeros(1, np.int64))
+
+
+@given(st.lists(st.builds(PatientMark, *[st.integers(0, 2**32 - 1)] * 6), max_size=5))
+def test_many_marks_at_once_are_read_like_each_alone(marks: list[PatientMark]) -> None:
+    rows = read_marks([mark.pack() for mark in marks])
+    fields = PatientMark.__dataclass_fields__
+    assert [PatientMark(*(int(row[name]) for name in fields)) for row in rows] == marks
+
+
+@pytest.mark.parametrize("wrong", [b"", b"short", bytes([9]) + PatientMark(1, 2, 3, 4, 5, 6).pack()[1:]])
+def test_a_mark_that_is_not_ours_among_many_is_refused(wrong: bytes) -> None:
+    with pytest.raises(PositionError):
+        read_marks([PatientMark(1, 2, 3, 4, 5, 6).pack(), wrong])

@@ -89,6 +89,7 @@ def kill_and_cut(house: House, worked_until_s: float) -> None:
         synced = [size for at, size, file in house.aof if at <= then and file == now.st_ino]
         if synced and synced[-1] < now.st_size:
             os.truncate(path, synced[-1])
+            house.bytes_cut += now.st_size - synced[-1]
     house.redis.held = False
 
 

@@ -63,11 +63,13 @@ def test_killed_replicas_ingest_and_redis_without_its_last_second_lose_and_doubl
     settings = [word for setting in QUICK for word in ("--set", setting)]
     killed = ("replica killed", "ingest killed", "redis killed, last second lost")
     only = [word for kind in killed for word in ("--only", kind)]
-    plan = ("--seconds", "17", "--first", "2", "--patients", "60", "--seed", "1")
+    plan = ("--seconds", "17", "--first", "2", "--patients", "60", "--seed", "5")
     found = suite(tmp_path, untrained, *plan, *only, *settings, "--keep-log", within_s=240)
     assert_whole(found)
     assert found["deliveries_unlike"] == {}
     assert sum(found["faults"].values()) >= 2
+    assert found["faults"]["redis killed, last second lost"]
+    assert found["redis_log_bytes_cut"] > 0
     assert found["windows"] > 100
     assert found["alerts"] > 5
 

@@ -17,6 +17,7 @@ def committed() -> Committed:
         {"windows|scored": 5, "facts|frames": 90, "facts|samples": 900, "alerts|mi|IMI|low|began": 1}
     )
     one.alerts = [("a", body()), ("b", body("stream_lost"))]
+    one.trend[b"p"] = b"pointpoint"
     one.patients[Kind.MARK][b"p"] = PatientMark(7, 0, 100_000, 5, 2500, 3000).pack()
     one.patients[Kind.STATE][b"p"] = b"state"
     one.patients[Kind.LATEST][b"p"] = b"latest"
@@ -55,6 +56,7 @@ def test_what_is_the_same_is_good() -> None:
         (lambda one: one.alerts.append(("c", body())), 0, 1, 0, {}),
         (lambda one: one.alerts.__setitem__(0, ("a", body(window=4))), 0, 0, 1, {}),
         (lambda one: one.patients[Kind.STATE].update({b"p": b"other"}), 0, 0, 1, {}),
+        (lambda one: one.trend.update({b"p": b"point"}), 0, 0, 1, {}),
         (lambda one: one.patients[Kind.LATEST].pop(b"p"), 0, 0, 1, {}),
     ],
 )
@@ -80,6 +82,7 @@ def test_each_way_to_be_wrong_shows(
         lambda one: one.counters.update({"alerts|stream_lost||low|began": 1}),
         lambda one: one.alerts.pop(1),
         lambda one: one.patients[Kind.PARKED].clear(),
+        lambda one: one.patients[Kind.SILENCE].clear(),
     ],
 )
 def test_what_follows_from_deliveries_and_clocks_may_differ(change: Callable[[Committed], None]) -> None:
