@@ -10,6 +10,7 @@ import pytest
 from shared.connection import RedisUnavailable, connect
 from shared.pinning import pin
 from shared.redis_local import local_client
+from shared.settings import load
 from shared.shards import LAYOUT_KEY
 from tests.deploy.manifests import ROOT
 
@@ -50,6 +51,16 @@ def test_a_password_is_rotated_while_both_hold(start_redis: Start) -> None:
     with pytest.raises(RedisUnavailable, match="password"):
         connect(f"redis://selfmis:old@127.0.0.1:{port}")
     connect(f"redis://selfmis:new@127.0.0.1:{port}").close()
+
+
+def test_every_variable_that_people_are_told_of_is_a_setting() -> None:
+    places = [ROOT / "docs" / "operations.md", *(ROOT / "deploy" / "docker").glob("*.yaml")]
+    places += (ROOT / "deploy" / "kubernetes").rglob("*.yaml")
+    named = set(re.findall(r"\bSELFMIS_[A-Z_]+\b", "\n".join(path.read_text("utf-8") for path in places)))
+    settings = load(environ={})
+    known = {f"SELFMIS_{row[0].replace('.', '_').upper()}" for row in settings.rows()}
+    assert {"SELFMIS_API_VIEW_TOKEN", "SELFMIS_API_ACT_TOKEN", "SELFMIS_REDIS_URL"} <= named
+    assert named - known == set()
 
 
 def test_every_file_that_the_pages_name_is_there() -> None:

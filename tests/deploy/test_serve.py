@@ -159,6 +159,23 @@ def test_a_config_scales_up_and_down_without_touching_whoever_stays(house: House
     assert house.differences().total == 0
 
 
+def test_two_generations_that_pull_at_once_lose_nothing_and_tell_nothing_twice(house: House) -> None:
+    """What KubeRay's upgrade of a RayService does: a second cluster is whole before the first one goes."""
+    house.deploy()
+    blue = house.config(num_replicas=1)
+    green = house.config(num_replicas=1)["applications"][0] | {"name": "green", "route_prefix": "/green"}
+    ingest = house.meanwhile()
+    until(house.mi_alerts, "the first alert")
+    house.submit({**blue, "applications": [*blue["applications"], green]})
+    until(lambda: min(each["shards"] for _, each in pulses(house.client)) == SHARDS // 2, "both at work", 90)
+    house.submit({**blue, "applications": [green]})
+    until(lambda: not house.replicas() and house.owned() == SHARDS, "the first one gone", 90)
+    ingest.join()
+    house.catch_up()
+    assert house.differences().total == 0
+    assert len({alert["id"] for alert in house.mi_alerts()}) == len(house.mi_alerts())
+
+
 def test_a_backlog_makes_more_replicas_appear_and_quiet_takes_them_away(house: House) -> None:
     config = house.config("serve-autoscaling.yaml")
     scaling = config["applications"][0]["deployments"][0]["autoscaling_config"]

@@ -10,7 +10,7 @@ from services.inference.commit.link import Link
 from services.inference.monitor.pulse import Pulse, tell
 from services.inference.ownership.tenure import Tenures
 from shared.connection import Client
-from shared.shards import BATCH_FIELD, dead_letters_key, position_key, stream_key
+from shared.shards import BATCH_FIELD, LAYOUT_KEY, dead_letters_key, position_key, stream_key
 
 SHARDS = 4
 
@@ -96,3 +96,17 @@ def test_two_models_at_once_are_told(owner: Tenures, redis_url: str, client: Cli
     tell(client, "q", Pulse(model="small:2"))
     assert examined(client)["replicas"].grade is Grade.WARNING
     link.close()
+
+
+def test_a_cluster_is_looked_at_in_the_same_way(cluster_port: int) -> None:
+    url = f"redis+cluster://127.0.0.1:{cluster_port}"
+    link = Link(url, timeout_s=5)
+    tenures = Tenures(link, "c", SHARDS, lease_s=30, beat_s=1, clock=lambda: 0.0)
+    tenures.turn()
+    tell(link.client, "c", Pulse(model="small:1"))
+    try:
+        assert {finding.grade for finding in examined(link.client).values()} == {Grade.OK}
+    finally:
+        tenures.close()
+        link.client.delete(LAYOUT_KEY)
+        link.close()
