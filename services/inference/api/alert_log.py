@@ -103,7 +103,9 @@ class AlertLog:
 
     def newest(self, wanted: Wanted, limit: int) -> list[Logged]:
         """The newest alerts, newest first."""
-        before = None if wanted.before_us is None else max(0, -(-wanted.before_us // 1000))
+        before = None if wanted.before_us is None else -(-wanted.before_us // 1000)
+        if before == 0:
+            return []
 
         def page(shard: int, last: Id | None, count: int) -> tuple[str, dict[str, Any]]:
             upper = f"({last[0]}-{last[1]}" if last else "+" if before is None else f"({before}-0"

@@ -19,7 +19,7 @@ START: Id = (0, 0)
 LISTED = 700
 MARGIN_MS = 60_000
 _VERSION = 1
-_LAST = 2**64 - 1
+_MOST = 2**53
 
 
 class BadCursor(Refused):
@@ -78,7 +78,7 @@ class Cursor:
         except (binascii.Error, ValueError, StopIteration):
             raise BadCursor from None
         ids = [(floor, 0), *at.values()]
-        sane = all(0 <= milliseconds <= _LAST and sequence <= _LAST for milliseconds, sequence in ids)
+        sane = all(0 <= milliseconds <= _MOST and sequence <= _MOST for milliseconds, sequence in ids)
         if version != _VERSION or said != shards or shard >= shards or not sane or next(numbers, None) is not None:
             raise BadCursor
         return cls(shards, at, (floor, 0))

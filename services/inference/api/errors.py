@@ -11,13 +11,14 @@ from traceback import extract_tb
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import SelfmisError
 
 log = logging.getLogger(__name__)
+_FAULT = "this is a fault of the monitor's: its log says which"
 _PHRASES = frozenset(status.phrase for status in HTTPStatus)
 
 
@@ -53,6 +54,9 @@ def install(app: FastAPI) -> None:
         return refusal(422, f"{where}: {first['msg']}")
 
     def away(_request: Request, error: Exception) -> JSONResponse:
+        if type(error) is ResponseError:  # it answers, and what it was asked makes no sense
+            log.error("Redis refuses what a view asks: a fault of ours")
+            return refusal(500, _FAULT)
         # What Redis says may repeat what it was sent, so only what kind of trouble it is.
         log.warning("Redis does not give what a view needs: %s", type(error).__name__)
         return refusal(503, "Redis does not answer", {"Retry-After": "2"})
@@ -101,4 +105,4 @@ class LastResort:
             log.error("a fault of ours: %s in %s", type(fault).__name__, where)
             if begun or scope["type"] != "http":
                 raise
-            await refusal(500, "this is a fault of the monitor's: its log says which")(scope, receive, send)
+            await refusal(500, _FAULT)(scope, receive, send)
