@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import psutil
-from scipy import stats
 
 from benchmarks.faults.house import House
 from benchmarks.faults.run import Story, drain, owned, read_all
@@ -90,6 +89,8 @@ def slope(looks: Sequence[tuple[float, float]]) -> Slope:
         if len(t)
     ]
     t, s = np.array(blocks).T
+    from scipy import stats  # takes seconds to import, and only a soak needs it
+
     line = stats.linregress(t / 3600, s)
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, max(1, len(blocks) - 2))) * line.stderr
     return Slope(float(size[-1]), float(line.slope), float(line.slope - reach), float(line.slope + reach))
