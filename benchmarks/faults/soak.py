@@ -89,7 +89,7 @@ def slope(looks: Sequence[tuple[float, float]]) -> Slope:
         if len(t)
     ]
     t, s = np.array(blocks).T
-    from scipy import stats  # takes seconds to import, and only a soak needs it
+    from scipy import stats  # noqa: PLC0415 - takes seconds to import, and only a soak needs it
 
     line = stats.linregress(t / 3600, s)
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, max(1, len(blocks) - 2))) * line.stderr
