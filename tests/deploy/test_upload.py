@@ -8,7 +8,7 @@ from ray._private.runtime_env.packaging import create_package  # what `ray job s
 
 from tests.deploy.manifests import ROOT
 
-MOST_BYTES = 2_000_000
+MOST_BYTES = 2 << 20
 PACKAGES = ("shared", "services", "training", "deploy", "selfmis")
 
 
