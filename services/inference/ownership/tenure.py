@@ -14,6 +14,8 @@ from services.inference.ownership.lease import Leases, Standing, new_token
 from services.inference.ownership.rendezvous import shares
 from shared.pinning import pin
 
+_JUST_AFTER_S = 0.005
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -33,7 +35,7 @@ class Tenures:
     """The shards of one replica. Not thread-safe. ``clock``: seconds that only go forward, any origin.
 
     Refuses (`shared.pinning.LayoutMismatch`) a Redis set up with another number of shards, at the
-    start and whenever Redis was started anew. A replica that dies is replaced within a lease and a beat.
+    start and whenever Redis was started anew. A replica that dies is replaced as its lease ends.
     """
 
     def __init__(
@@ -101,9 +103,11 @@ class Tenures:
     def _beat(self) -> None:
         now = self._clock()
         if now >= self._next_beat:
-            self.live = self._beats.beat()
+            found = self._beats.beat()
+            self.live = found.replicas
             self._mine = frozenset(shares(self.live | {self._replica}, self._shards)[self._replica])
-            self._next_beat = now + self._beat_s
+            # Who does not beat again is missed at once, not a beat later.
+            self._next_beat = now + min(self._beat_s, found.first_end_s + _JUST_AFTER_S)
         elif now < self._next_try:
             return
         # More often than beats: a shard that is handed over should rest as shortly as possible.

@@ -30,7 +30,7 @@ from shared.shards import ALERT_BODY, SYSTEM_SHARD, alerts_key, lease_key, posit
 from tests.services.inference.monitor.devices import Devices, replica, until
 
 SHARDS = 8
-LOST_S = 4.0
+LOST_S = 3.0
 OVERRIDES = (
     f"stream.shards={SHARDS}",
     "monitor.lease_s=1",
@@ -105,7 +105,7 @@ def test_a_device_that_vanishes_is_one_alarm_which_ends_when_it_is_back(
         until(lambda: said(client)[1:] == [("p03", "stream_lost", "ended")])
 
 
-@pytest.mark.parametrize("replicas", [1, 3])
+@pytest.mark.parametrize("replicas", [pytest.param(1, marks=pytest.mark.full), 3])
 def test_a_whole_source_that_stops_is_one_alarm_however_many_shards_and_replicas(
     redis_url: str, client: Client, engine: Engine, strip: Strip, replicas: int
 ) -> None:
