@@ -293,7 +293,7 @@ def test_unusable_entries_become_dead_letters_and_disturb_nobody(
         ingest(redis_url, duration_s=30)
         caught_up(client)
     reasons = [fields[b"reason"] for _, fields in client.xrange(dead_letters_key(3))]
-    # The last is refused by its patient's windows, after the others were by their bytes.
+    # A wrong lead is found later than what the bytes alone show.
     assert sorted(reasons) == sorted(UNUSABLE)
     counted = reading.counters(client, SHARDS)
     assert {name: n for name, n in counted.items() if name.startswith("dead_letters")} == {

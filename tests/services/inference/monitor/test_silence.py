@@ -154,6 +154,28 @@ def test_a_replica_killed_meanwhile_leaves_no_alert_out_and_repeats_none(
     assert sorted(said(client)) == sorted([*expected, ("", "system_silent", "began")])
 
 
+@pytest.mark.parametrize("victim", [pytest.param("the one that raises it", marks=pytest.mark.full), "another"])
+def test_a_source_that_stops_while_a_replica_dies_is_one_alarm(
+    redis_url: str, client: Client, model: Model, strip: Strip, victim: str
+) -> None:
+    replicas = {f"replica-{i}": replica(redis_url, f"replica-{i}", model, OVERRIDES) for i in range(2)}
+    try:
+        until(lambda: len(owners(client)) == 2)
+        with Devices(redis_url, WARD, SHARDS, strip):
+            watched(client)
+        raises_it: Any = client.get(lease_key(SYSTEM_SHARD))
+        for name, process in replicas.items():
+            if (name == raises_it.decode().partition(":")[0]) == (victim == "the one that raises it"):
+                process.kill()
+        until(lambda: said(client))
+        time.sleep(2 * LOST_S)
+        assert said(client) == [("", "system_silent", "began")]
+    finally:
+        for process in replicas.values():
+            process.kill()
+            process.wait()
+
+
 def owners(client: Client) -> set[bytes]:
     tokens: Any = client.mget([lease_key(shard) for shard in range(SHARDS)])
     return {token.partition(b":")[0] for token in tokens} if all(tokens) else set()
