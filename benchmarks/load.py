@@ -122,8 +122,12 @@ def measure(setup: Setup, folder: Path, patients: int) -> Level:
         for replica in replicas:
             replica.mark()
         _until(lambda: reading.standing(client, shards).owned == shards, 60, "the replicas own all shards")
-        ingest = _ingest(folder, redis.url, patients, settings, stack)
-        _until(lambda: _windows(client, shards) > 0 or ingest.poll() is not None, 120, "windows are committed")
+        ingest = start_ingest(folder, redis.url, patients, settings, stack)
+        _until(
+            lambda: windows_committed(client, shards) > 0 or ingest.poll() is not None,
+            120,
+            "windows are committed",
+        )
         # The first windows of all patients come within a stride, with the growth of all memory.
         time.sleep(settings.window.stride_s)
         processes = psutil.Process(redis.pid), psutil.Process(ingest.pid)
@@ -181,7 +185,7 @@ def crowd(patients: int, over_s: float) -> str:
     )
 
 
-def _ingest(
+def start_ingest(
     folder: Path, url: str, patients: int, settings: Settings, stack: ExitStack
 ) -> "subprocess.Popen[bytes]":
     """The ingest process, streaming; it is ended with the stack."""
@@ -210,12 +214,12 @@ def _ingest(
 def _moment(
     client: Client, shards: int, processes: tuple[psutil.Process, psutil.Process], replicas: Sequence[Replica]
 ) -> _Moment:
-    windows = _windows(client, shards)
+    windows = windows_committed(client, shards)
     redis, ingest = map(cpu_seconds, processes)
     return _Moment(time.monotonic(), windows, redis, ingest, tuple(replica.mark() for replica in replicas))
 
 
-def _windows(client: Client, shards: int) -> int:
+def windows_committed(client: Client, shards: int) -> int:
     """Windows committed, whatever their outcome."""
     counted = reading.counters(client, shards)
     return sum(amount for name, amount in counted.items() if name.startswith("windows|"))

@@ -68,9 +68,13 @@ class Replica:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._line.close()
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
         self._process.kill()
         self._process.join()
-        self._line.close()
 
     def mark(self) -> Mark:
         """Where it stands now."""

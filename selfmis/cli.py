@@ -62,6 +62,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench realism", "benchmarks.realism", "simulated against real recordings, wave by wave"),
     Command("bench signal", "benchmarks.signal", "cost of resampling, band-pass and quality gate"),
     Command("bench store", "benchmarks.store", "how fast the training store is made and read"),
+    Command("bench takeover", "benchmarks.takeover", "how soon another owner commits after a kill"),
     Command(
         "bench train",
         "benchmarks.train",

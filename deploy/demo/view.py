@@ -57,7 +57,7 @@ def panel(now: Now) -> RenderableType:
         priority = alert["priority"]
         table.add_row(
             moment,
-            alert["patient"],
+            alert["patient"] or "(many)",  # a whole source, see docs/alarms.md
             f"{alert['kind']} {alert['transition']}",
             Text(f" {priority} ", style=COLOURS.get(priority, "")),
             alert["type"],

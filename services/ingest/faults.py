@@ -4,8 +4,9 @@ Pure and seeded: what happens to frame ``i`` of a feed depends on the seed, the 
 ``i`` alone, so a run can be repeated and a restarted source meets the same faults again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from services.ingest.parcel import Parcel
 OUTAGE_SLOT_S = 60.0
 
 Numbers = npt.NDArray[np.float64]
+Absences = Mapping[bytes, tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +45,31 @@ class Faults:
 
 
 class Network:
-    """Applies faults to parcels; ``seed`` and the number of the feed make its dice. Counts what it did."""
+    """Applies faults to parcels; ``seed`` and the number of the feed make its dice. Counts what it did.
 
-    def __init__(self, faults: Faults, seed: int) -> None:
+    ``absences``: patients whose device sends nothing from one second of the session to another.
+    """
+
+    def __init__(self, faults: Faults, seed: int, absences: Absences = MappingProxyType({})) -> None:
         self.lost = self.doubled = self.delayed = 0
         self._faults = faults
         self._seed = seed
         self._outages: dict[int, tuple[int, Numbers, Numbers]] = {}
+        self._absences = absences
+        self._absent: dict[int, Numbers] = {}  # of each feed: from when to when, a column a patient
 
     def carry(self, parcel: Parcel, feed: int, index: int, taken_s: float) -> Iterator[tuple[float, Parcel]]:
         """(delay in seconds, parcel) for each group of frames that arrives together; what is missing is lost.
 
         ``taken_s``: sample time at which the frame was complete, counted from the session's start.
         """
-        if self._faults.none:
-            yield 0.0, parcel
-            return
         n = len(parcel)
+        absent = self._is_absent(parcel, feed, taken_s)
+        if self._faults.none:
+            self.lost += int(absent.sum())
+            if not absent.all():
+                yield 0.0, parcel.pick(~absent) if absent.any() else parcel
+            return
         dice = np.random.default_rng((self._seed, 1, feed, index))
         lost, again, late = dice.random((3, n)) < np.array(
             [[self._faults.loss], [self._faults.duplication], [self._faults.reorder]]
@@ -71,12 +81,23 @@ class Network:
             delay = np.maximum(delay, cut_off)
         else:
             lost |= cut_off > 0
+        lost |= absent
         again &= ~lost
         self.lost += int(lost.sum())
         self.doubled += int(again.sum())
         self.delayed += int((delay[~lost] > 0).sum())
         yield from _groups(parcel, delay, ~lost)
         yield from _groups(parcel, delay + extra_again, again)
+
+    def _is_absent(self, parcel: Parcel, feed: int, taken_s: float) -> npt.NDArray[np.bool_]:
+        """Whose device is off now."""
+        if feed not in self._absent:
+            never = (np.inf, np.inf)
+            names = parcel.frames.headers["patient"].tolist() if self._absences else []
+            spans = [self._absences.get(name, never) for name in names] or [never] * len(parcel)
+            self._absent[feed] = np.array(spans, np.float64).T
+        start, stop = self._absent[feed]
+        return np.asarray((start <= taken_s) & (taken_s < stop))
 
     def _left_of_outage(self, feed: int, n: int, taken_s: float) -> Numbers:
         """Seconds until the outage ends that each patient is in now; 0 outside."""

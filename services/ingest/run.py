@@ -71,6 +71,7 @@ def main(argv: Sequence[str]) -> int:
         seed=scenario.seed,
         new_run=arguments.new_run,
         begin_over_s=scenario.begin_over_s,
+        absences=ward.absences,
     )
 
     def began(this: Run, slots: Sequence[Slot]) -> None:

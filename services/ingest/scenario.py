@@ -110,7 +110,10 @@ class EffectPart(Part):
 
 
 class SimulatedGroup(Part):
-    """``count`` patients of one kind at full fidelity. An onset may be one time or a range to draw from."""
+    """``count`` patients of one kind at full fidelity. An onset may be one time or a range to draw from.
+
+    ``absent_s``: from when to when the device sends nothing.
+    """
 
     kind: str
     count: Annotated[int, Field(ge=1, le=MOST_PATIENTS)] = 1
@@ -120,6 +123,7 @@ class SimulatedGroup(Part):
     severity: Annotated[float, Field(gt=0, le=3)] | None = None
     noise: Annotated[float, Field(ge=0, le=100)] | None = None
     effects: tuple[EffectPart, ...] = ()
+    absent_s: Span | None = None
 
     @field_validator("kind")
     @classmethod
@@ -134,6 +138,13 @@ class SimulatedGroup(Part):
         if isinstance(onset, tuple) and onset[0] > onset[1]:
             raise ValueError("onset_s: the range must rise")
         return onset
+
+    @field_validator("absent_s")
+    @classmethod
+    def _ends_after_it_begins(cls, absent: Span | None) -> Span | None:
+        if absent is not None and absent[0] >= absent[1]:
+            raise ValueError("absent_s: it must end after it begins")
+        return absent
 
 
 class CrowdGroup(Part):

@@ -14,7 +14,7 @@ from types import FrameType
 from prometheus_client import CollectorRegistry
 
 from services.ingest import runs
-from services.ingest.faults import Faults, Network
+from services.ingest.faults import Absences, Faults, Network
 from services.ingest.feed import Feed, Slot, spread
 from services.ingest.metrics import LatenessHistogram, SenderCollector, served
 from services.ingest.outbox import Ticket
@@ -39,7 +39,7 @@ READY_US = 20
 class Plan:
     """What to stream and how. ``digest`` tells whether a restarted source streams the same as before.
 
-    ``begin_over_s``: the sources begin spread over this time; None: over one frame.
+    ``begin_over_s``: the sources begin spread over this time; None: over one frame. ``absences``: see `Network`.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Plan:
     seed: int = 0
     new_run: bool = False
     begin_over_s: float | None = None
+    absences: Absences = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ def stream(
 
     sender = Sender(url, settings, shards=shards, on_confirm=confirmed, on_upkeep=remember, clock=clock)
     registry.register(SenderCollector(sender, lambda: progress.patients))
-    network = Network(plan.faults, plan.seed)
+    network = Network(plan.faults, plan.seed, plan.absences)
     stop_us = math.inf if plan.duration_s is None else run.origin_us + plan.duration_s * 1e6
     runner = Runner(
         feeds,

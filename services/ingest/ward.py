@@ -8,14 +8,15 @@ import logging
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from services.ingest.faults import Absences
 from services.ingest.recordings.opening import open_recordings
 from services.ingest.recordings.replay import replay_sources
-from services.ingest.scenario import CrowdGroup, RecordedGroup, Scenario, SimulatedGroup
+from services.ingest.scenario import CrowdGroup, RecordedGroup, Scenario, SimulatedGroup, Span
 from services.ingest.source import Roster, Source, SourceError
 from services.ingest.synthetic import Bank, BankSpec, Episode, Patient, PatientSpec, case, quantised, truth
 from shared.frames import Samples
@@ -40,10 +41,11 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Ward:
-    """The sources of a scenario and the truth about everyone in them."""
+    """The sources of a scenario and the truth about everyone in them. ``absences``: see `Network`."""
 
     sources: tuple[Source, ...]
     admitted: tuple[Admitted, ...]
+    absences: Absences = field(default_factory=dict)
 
 
 class Simulated:
@@ -114,9 +116,12 @@ def ward_of(scenario: Scenario, folder: Path) -> Ward:
     Recordings that cannot be used are reported by a log line each, the other patients go on.
     """
     lots = np.random.default_rng((scenario.seed, 11))
-    specs = _specs(scenario, lots)
+    specs, absent = _specs(scenario, lots)
     order = lots.permutation(len(specs))
     named = [(f"{scenario.name}-{number:05d}", specs[place]) for number, place in enumerate(order.tolist(), 1)]
+    absences = {
+        name: away for (name, _), place in zip(named, order.tolist(), strict=True) if (away := absent[place])
+    }
     sources: list[Source] = []
     admitted: list[Admitted] = []
     by_rate: Mapping[int, list[tuple[str, PatientSpec]]] = defaultdict(list)
@@ -126,7 +131,7 @@ def ward_of(scenario: Scenario, folder: Path) -> Ward:
         number = len(sources)
         names = [name for name, _ in members]
         sources.append(Simulated(names, (s for _, s in members), frame_samples(scenario.frame_s, rate)))
-        admitted += [Admitted(name, number, s.kind, rate, tuple(truth(s))) for name, s in members]
+        admitted += [Admitted(name, number, s.kind, rate, _truth(s, absences.get(name))) for name, s in members]
     for place, group in enumerate(scenario.patients, start=1):
         if isinstance(group, CrowdGroup):
             _add_crowd(scenario, place, group, sources, admitted)
@@ -135,11 +140,17 @@ def ward_of(scenario: Scenario, folder: Path) -> Ward:
     twice = len(admitted) - len({one.patient for one in admitted})
     if twice:
         raise SourceError(f"scenario {scenario.name}: {twice} patients share a name with another")
-    return Ward(tuple(sources), tuple(admitted))
+    return Ward(tuple(sources), tuple(admitted), {name.encode(): away for name, away in absences.items()})
 
 
-def _specs(scenario: Scenario, lots: np.random.Generator) -> list[PatientSpec]:
+def _truth(spec: PatientSpec, away: Span | None) -> tuple[Episode, ...]:
+    return (*truth(spec), *([Episode("effect:absent", *away)] if away else []))
+
+
+def _specs(scenario: Scenario, lots: np.random.Generator) -> tuple[list[PatientSpec], list[Span | None]]:
+    """Patients in the order of the file, and when their devices send nothing."""
     specs: list[PatientSpec] = []
+    absent: list[Span | None] = []
     for group in scenario.patients:
         if not isinstance(group, SimulatedGroup):
             continue
@@ -148,7 +159,8 @@ def _specs(scenario: Scenario, lots: np.random.Generator) -> list[PatientSpec]:
             rate = rate_mhz(rates[member % len(rates)])
             drawn = case(group.kind, scenario.seed, len(specs), rate_mhz=rate, lead=scenario.lead)
             specs.append(_fate(drawn, group, lots))
-    return specs
+            absent.append(group.absent_s)
+    return specs, absent
 
 
 def _fate(drawn: PatientSpec, group: SimulatedGroup, lots: np.random.Generator) -> PatientSpec:

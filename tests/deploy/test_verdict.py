@@ -69,8 +69,9 @@ def test_an_infarct_from_the_start_is_one_with_onset_zero() -> None:
 
 def test_technical_alarms_and_later_transitions_are_no_mi_alarms() -> None:
     alerts = [alert("a", 10, kind="lead_off"), alert("a", 20, transition="escalated")]
+    alerts += [alert("a", 30, kind="stream_lost"), alert("", 40, kind="system_silent")]
     found = verdict([patient("a", "NORM")], alerts, UNTIL)
-    assert (found.false_alarms, found.technical_alarms) == (0, 1)
+    assert (found.false_alarms, found.technical_alarms) == (0, 3)
 
 
 def test_the_rate_of_false_alarms_is_per_hour_watched() -> None:

@@ -10,7 +10,7 @@ from services.inference.alarms.terms import Transition
 from shared.errors import SelfmisError
 from shared.labels import SCORE_NAMES
 
-_KEY = struct.Struct("<32sQqB")
+_KEY = struct.Struct("<32sQqqB")
 WITH_STRIP = frozenset({Transition.BEGAN, Transition.RECURRED, Transition.ESCALATED, Transition.UPDATED})
 
 
@@ -22,8 +22,8 @@ class AlertError(SelfmisError):
 class Alert:
     """One transition of one alarm.
 
-    ``id`` follows from patient, session, window, kind, transition and, for what a person did, the command: the
-    same events give the same id, and nothing of the patient can be read from it. ``alarm`` is the same for
+    ``id`` follows from patient, session, window, time, kind, transition and, for what a person did, the command:
+    the same events give the same id, and nothing of the patient can be read from it. ``alarm`` is the same for
     all alerts of one alarm, empty for a mute's. ``close``: types that could not be told from ``type``.
     ``scores`` are the window's, ``evidence`` the smoothed ones (None where there are none), both in the order of
     `SCORE_NAMES`. ``time_us`` is sample time; of silence itself the log's. ``strip`` asks the sender to attach the
@@ -84,12 +84,17 @@ class Alert:
             raise AlertError(f"an alert of {len(body)} bytes cannot be read: {error!r:.80}") from None
 
 
-def alarm_id(patient: bytes, session: int, moment: int, kind: int) -> bytes:
-    """The id of an alarm of ``kind`` that begins at ``moment``: the window's number, or a time for liveness."""
-    return blake2b(_KEY.pack(patient, session, moment, kind), digest_size=16).digest()
+def alarm_id(patient: bytes, session: int, window: int, time_us: int, kind: int) -> bytes:
+    """The id of an alarm of ``kind`` that begins with a window, or (liveness: -1) at a time.
+
+    The time is there because numbers of windows come again when the stride is changed.
+    """
+    return blake2b(_KEY.pack(patient, session, window, time_us, kind), digest_size=16).digest()
 
 
-def alert_id(patient: bytes, session: int, moment: int, kind: int, transition: str, command: str) -> str:
+def alert_id(
+    patient: bytes, session: int, window: int, time_us: int, kind: int, transition: str, command: str
+) -> str:
     """The id of an alert, in hexadecimal."""
-    body = _KEY.pack(patient, session, moment, kind) + f"{transition}\0{command}".encode()
+    body = _KEY.pack(patient, session, window, time_us, kind) + f"{transition}\0{command}".encode()
     return blake2b(body, digest_size=16, person=b"alert").hexdigest()

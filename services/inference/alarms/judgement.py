@@ -42,6 +42,11 @@ class Moment:
     about: str = ""
     clock: bool = False
 
+    @property
+    def place(self) -> tuple[bytes, int, int, int]:
+        """What no other moment shares."""
+        return self.patient, self.session, self.window, self.now_us
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -69,7 +74,7 @@ def on_window(standing: Standing, moment: Moment, seen: Seen | None, rules: Rule
         slot, finding = standing.slot(kind), findings.get(kind)
         if slot.phase is Phase.IDLE and (finding is None or not finding.level):
             continue
-        alarm = slot.alarm if slot.active else alarm_id(moment.patient, moment.session, moment.window, kind)
+        alarm = slot.alarm if slot.active else alarm_id(*moment.place, kind)
         moves = judge(slot, finding, moment.now_us, rules.courses[kind], alarm)
         if moves:
             standing = standing.with_slot(moves[-1].slot)
@@ -110,7 +115,7 @@ def announced(before: Slot, moves: Sequence[Moved], moment: Moment, rules: Rules
 def _alert(slot: Slot, phase: Phase, says: Transition, cause: Cause, moment: Moment, rules: Rules) -> Alert:
     close = close_to(moment.smoothed, slot.type, rules.margin) if moment.smoothed and slot.kind is Kind.MI else ()
     return Alert(
-        id=alert_id(moment.patient, moment.session, moment.window, slot.kind, says, moment.mark),
+        id=alert_id(*moment.place, slot.kind, says, moment.mark),
         alarm=slot.alarm.hex(),
         patient=moment.patient.decode(),
         kind=slot.kind.label,
@@ -140,7 +145,7 @@ def _alert(slot: Slot, phase: Phase, says: Transition, cause: Cause, moment: Mom
 def _of_mute(moment: Moment, mute: Mute, says: Transition, cause: Cause) -> Alert:
     """An alert about the patient's known finding rather than an alarm."""
     return Alert(
-        id=alert_id(moment.patient, moment.session, moment.window, Kind.MI, says, moment.mark),
+        id=alert_id(*moment.place, Kind.MI, says, moment.mark),
         alarm="",
         patient=moment.patient.decode(),
         kind=Kind.MI.label,

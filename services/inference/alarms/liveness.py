@@ -212,7 +212,7 @@ class Liveness:
             finding,
             now_us,
             self._rules.courses[kind],
-            alarm_id(moment.about.encode() or key, moment.session, now_us, kind),
+            alarm_id(moment.about.encode() or key, moment.session, moment.window, now_us, kind),
         )
         if moves:
             began = moves[-1].slot.phase is Phase.RAISED

@@ -4,7 +4,7 @@ Evidence is updated for a whole batch at once; only patients with whom something
 present, an alarm active, a time come) go through the state machine one by one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
 
 import numpy as np
@@ -145,6 +145,13 @@ class AlarmWard:
         tails = {i: self._standings[row] for i, row in enumerate(listed) if row in self._standings}
         packed = pack(self._records[rows], tails)
         return {name: state for row, state in zip(listed, packed, strict=True) if (name := self._names[row])}
+
+    def renumber(self, windows: Mapping[bytes, tuple[int, int]]) -> None:
+        """Windows count otherwise from now on (another stride): of each patient session and next window."""
+        for name, (session, window) in windows.items():
+            row = self._rows.get(name)
+            if row is not None and self._records["session"][row] == session:
+                self._records["window"][row] = window - 1
 
     def forget(self, names: Iterable[bytes]) -> None:
         """Drop all state of patients; the caller removes what was committed. Their alarms must have ended."""

@@ -36,7 +36,7 @@ Values = Mapping[bytes, bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """The message that an alarm began, escalated or ended. ``id`` follows from patient, session and window."""
+    """The message that an alarm began, escalated or ended. ``id`` follows from what it is about, see `alarms`."""
 
     id: str
     body: bytes

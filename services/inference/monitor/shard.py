@@ -85,6 +85,7 @@ class Shard:
             ((name, mark, parked.get(name)) for name, mark in marks.items()),
         )
         self._alarms = AlarmWard(rules.alarms, states.items())
+        self._alarms.renumber(self._cutter.renumbered)
         self._liveness = Liveness(rules.alarms, number, self._known(states), silence.items())
         self._roster = Roster(snapshot.patients[Kind.ROSTER])
 

@@ -3,6 +3,9 @@
 No replica's own clock is asked, so one that is hours wrong divides the shards as the others do.
 """
 
+from dataclasses import dataclass
+from math import inf
+
 from services.inference.commit.link import Link
 from services.inference.commit.script import Script
 from shared.shards import REPLICAS_KEY
@@ -18,8 +21,16 @@ for _, ahead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ends, '+inf')
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
 redis.call('ZADD', KEYS[1], ends, ARGV[1])
-return redis.call('ZRANGE', KEYS[1], 0, -1)
+return {string.format('%.0f', now), redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')}
 """)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Who lives, and in how many seconds the first of the others does no longer unless it beats again."""
+
+    replicas: frozenset[str]
+    first_end_s: float
 
 
 class Heartbeats:
@@ -28,10 +39,12 @@ class Heartbeats:
     def __init__(self, link: Link, replica: str, *, keep_ms: int) -> None:
         self._link, self._replica, self._keep_ms = link, replica, keep_ms
 
-    def beat(self) -> frozenset[str]:
+    def beat(self) -> Live:
         """Live for another ``keep_ms``; who else is. Raises what redis-py raises."""
-        live = _BEAT(self._link.client, (REPLICAS_KEY,), self._replica, self._keep_ms)
-        return frozenset(name.decode() for name in live)
+        now, flat = _BEAT(self._link.client, (REPLICAS_KEY,), self._replica, self._keep_ms)
+        ends = {name.decode(): float(end) for name, end in zip(flat[::2], flat[1::2], strict=True)}
+        others = [end for name, end in ends.items() if name != self._replica]
+        return Live(frozenset(ends), (min(others) - float(now)) / 1000 if others else inf)
 
     def stop(self) -> None:
         """Leave: the others share what was ours at their next beat."""

@@ -14,6 +14,8 @@ from services.inference.ownership.lease import Leases, Standing, new_token
 from services.inference.ownership.rendezvous import shares
 from shared.pinning import pin
 
+_JUST_AFTER_S = 0.005
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -34,7 +36,7 @@ class Tenures:
     ``divide``: the same in all replicas; one that remembers serves many replicas in one process.
 
     Refuses (`shared.pinning.LayoutMismatch`) a Redis set up with another number of shards, at the
-    start and whenever Redis was started anew. A replica that dies is replaced within a lease and a beat.
+    start and whenever Redis was started anew. A replica that dies is replaced as its lease ends.
     """
 
     def __init__(
@@ -105,12 +107,14 @@ class Tenures:
     def _beat(self) -> None:
         now = self._clock()
         if now >= self._next_beat:
-            live = self._beats.beat() | {self._replica}
+            found = self._beats.beat()
+            live = found.replicas | {self._replica}
             if live != self._divided:  # in a large fleet a division costs more than a beat
                 self._mine = frozenset(self._divide(live, self._shards)[self._replica])
                 self._divided = live
             self.live = live
-            self._next_beat = now + self._beat_s
+            # Who does not beat again is missed at once, not a beat later.
+            self._next_beat = now + min(self._beat_s, found.first_end_s + _JUST_AFTER_S)
         elif now < self._next_try:
             return
         # More often than beats: a shard that is handed over should rest as shortly as possible.

@@ -67,6 +67,8 @@ class Cutter:
         self._rewind = parse_id(position.rewind)
         self._log = Log(self._committed)
         self._ward = Ward(rules)
+        self.renumbered: dict[bytes, tuple[int, int]] = {}
+        """Of whom windows count otherwise than those committed, the stride being another: session, next window."""
         for name, mark, parked in patients:
             self._load(name, PatientMark.unpack(mark), parked)
 
@@ -258,6 +260,7 @@ class Cutter:
         window = mark.next_window
         if geometry.start(window) != mark.next_sample:  # the stride has been changed since
             window = geometry.begun(mark.next_sample)
+            self.renumbered[name] = mark.session, window
         p.next_window[row] = p.opened[row] = window
         p.next_sample[row] = p.high_water[row] = p.next_open[row] = geometry.start(window)
         if raw is None:

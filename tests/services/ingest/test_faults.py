@@ -72,3 +72,20 @@ def test_a_device_without_a_buffer_loses_what_it_took_during_an_outage() -> None
     arrived = sum(len(rows) for s in range(int(OUTAGE_SLOT_S)) for _, rows in carried(network, s, s + 0.5))
     assert network.lost > 0
     assert arrived + network.lost == 1000 * OUTAGE_SLOT_S
+
+
+def test_an_absent_device_sends_nothing_and_changes_nothing_for_others() -> None:
+    faults = Faults(loss=0.1, reorder=0.2, outages_per_hour=20)
+    gone = Network(faults, 5, {b"p3": (10.0, 20.0)})
+    for second in (9.5, 10.0, 19.5, 20.0):
+        all_of_them = carried(Network(faults, 5), 1, second)
+        left_out = {3} if 10.0 <= second < 20.0 else set()
+        expected = [(delay, [row for row in rows if row not in left_out]) for delay, rows in all_of_them]
+        assert carried(gone, 1, second) == [(delay, rows) for delay, rows in expected if rows]
+
+
+def test_an_absent_device_is_counted_as_lost_on_a_perfect_network_too() -> None:
+    network = Network(Faults(), 1, {b"p3": (10.0, 20.0)})
+    ((_, rows),) = carried(network, 1, 15.0)
+    assert 3 not in rows
+    assert network.lost == 1000 - len(rows) == 1

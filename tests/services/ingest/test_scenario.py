@@ -45,6 +45,7 @@ def test_two_lines_make_a_scenario() -> None:
         ("{name: a, patients: [{kind: NORM}, {kind: IMI, onset: 3}]}", "group 2: onset: unknown key"),
         ("{name: a, patients: [{kind: IMI, onset_s: [9, 3]}]}", "onset_s: the range must rise"),
         ("{name: a, patients: [{kind: IMI, onset_s: -3}]}", "group 1: onset_s"),
+        ("{name: a, patients: [{kind: NORM, absent_s: [9, 9]}]}", "absent_s: it must end after it begins"),
         ("{name: a, patients: [{kind: NORM, count: 0}]}", "group 1: count"),
         ("{name: a, patients: [{crowd: 99999999}]}", "group 1: crowd"),
         ("{name: a, patients: [{kind: NORM, rates_hz: [20]}]}", "group 1: rates_hz.0"),

@@ -114,3 +114,15 @@ def test_two_groups_of_the_same_recordings_are_refused_because_their_names_clash
     wfdb.wrsamp("one", 250, ["mV"], ["I"], signal, fmt=["16"], write_dir=str(tmp_path))
     with pytest.raises(SourceError, match="1 patients share a name"):
         ward("{name: w, patients: [{wfdb: one}, {wfdb: one}]}", tmp_path)
+
+
+def test_who_is_absent_is_named_in_the_truth_and_to_the_network() -> None:
+    made = ward(TEXT.replace("{kind: NORM, count: 6}", "{kind: NORM, count: 6, absent_s: [3, 9]}"))
+    absent = {
+        one.patient.encode(): (e.start_s, e.stop_s)
+        for one in made.admitted
+        for e in one.episodes
+        if e.label == "effect:absent"
+    }
+    assert made.absences == absent == dict.fromkeys(absent, (3.0, 9.0))
+    assert len(absent) == 6

@@ -30,7 +30,7 @@ from shared.shards import ALERT_BODY, SYSTEM_SHARD, alerts_key, lease_key, posit
 from tests.services.inference.monitor.devices import Devices, replica, until
 
 SHARDS = 8
-LOST_S = 4.0
+LOST_S = 3.0
 OVERRIDES = (
     f"stream.shards={SHARDS}",
     "monitor.lease_s=1",
@@ -105,7 +105,7 @@ def test_a_device_that_vanishes_is_one_alarm_which_ends_when_it_is_back(
         until(lambda: said(client)[1:] == [("p03", "stream_lost", "ended")])
 
 
-@pytest.mark.parametrize("replicas", [1, 3])
+@pytest.mark.parametrize("replicas", [pytest.param(1, marks=pytest.mark.full), 3])
 def test_a_whole_source_that_stops_is_one_alarm_however_many_shards_and_replicas(
     redis_url: str, client: Client, engine: Engine, strip: Strip, replicas: int
 ) -> None:
@@ -152,6 +152,28 @@ def test_a_replica_killed_meanwhile_leaves_no_alert_out_and_repeats_none(
             process.wait()
     expected = [(name, "stream_lost", transition) for name in (early, late) for transition in ("began", "ended")]
     assert sorted(said(client)) == sorted([*expected, ("", "system_silent", "began")])
+
+
+@pytest.mark.parametrize("victim", [pytest.param("the one that raises it", marks=pytest.mark.full), "another"])
+def test_a_source_that_stops_while_a_replica_dies_is_one_alarm(
+    redis_url: str, client: Client, model: Model, strip: Strip, victim: str
+) -> None:
+    replicas = {f"replica-{i}": replica(redis_url, f"replica-{i}", model, OVERRIDES) for i in range(2)}
+    try:
+        until(lambda: len(owners(client)) == 2)
+        with Devices(redis_url, WARD, SHARDS, strip):
+            watched(client)
+        raises_it: Any = client.get(lease_key(SYSTEM_SHARD))
+        for name, process in replicas.items():
+            if (name == raises_it.decode().partition(":")[0]) == (victim == "the one that raises it"):
+                process.kill()
+        until(lambda: said(client))
+        time.sleep(2 * LOST_S)
+        assert said(client) == [("", "system_silent", "began")]
+    finally:
+        for process in replicas.values():
+            process.kill()
+            process.wait()
 
 
 def owners(client: Client) -> set[bytes]:

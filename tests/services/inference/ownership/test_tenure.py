@@ -1,5 +1,6 @@
 """Replicas that divide shards among themselves, join, leave, die, and have clocks that are wrong."""
 
+import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
@@ -95,6 +96,20 @@ def test_who_dies_is_replaced_when_its_leases_end(replica: Callable[..., Replica
     before = set(b[0].held)
     b[1].now += 10  # it was only asleep
     assert (set(b[0].turn().lost), b[0].held) == (before, {})
+
+
+def test_who_does_not_beat_again_is_missed_at_once_and_not_a_beat_later(
+    replica: Callable[..., Replica], client: Client
+) -> None:
+    tenures, clock = replica("a")
+    seconds, micros = client.time()  # type: ignore[misc]  # sync client
+    client.zadd(REPLICAS_KEY, {"ghost": seconds * 1000 + micros // 1000 + 300})
+    tenures.turn()
+    assert tenures.live == {"a", "ghost"}
+    time.sleep(0.31)
+    clock.now += 0.31
+    tenures.turn()
+    assert tenures.live == {"a"}
 
 
 def test_clocks_hours_apart_divide_as_clocks_that_agree(replica: Callable[..., Replica]) -> None:
