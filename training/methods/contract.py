@@ -100,8 +100,7 @@ class Trained(nn.Module, ABC):
     """Everything that a method trains, in one module; in it the encoder, which is what the training is for.
 
     What is frozen in it takes no gradients. ``head`` is a classification head whose columns are ``outputs``, if
-    the run is to have one. ``one_of_twelve`` says that the encoder has twelve inputs of which it needs to see only
-    one: the run then ends with the part of it that reads the student's lead alone.
+    the run is to have one.
     """
 
     encoder: Encoder
@@ -113,7 +112,6 @@ class Trained(nn.Module, ABC):
         self.encoder = setup.encoder
         self.head = None
         self.outputs = setup.outputs
-        self.one_of_twelve = False
 
     @abstractmethod
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -153,7 +151,7 @@ class Method(Generic[O]):
             "name": self.name,
             "summary": self.summary,
             "paper": self.paper,
-            "leads": "twelve" if self.needs.all_leads else "one",
+            "leads": "twelve" if self.needs.all_leads and not self.needs.one_of_twelve else "one",
             "labels": self.needs.labels,
             "teacher": self.needs.teacher,
             "trains": self.needs.training,

@@ -39,7 +39,6 @@ class LeadMasking(Classifying):
         super().__init__(setup, options)
         self.options = options
         self.lead = LEADS.index(setup.lead)
-        self.one_of_twelve = True
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """See `Trained.forward`."""
@@ -60,7 +59,7 @@ METHOD = Method(
     "lead-masking",
     "a twelve-lead classifier trained with leads dropped, used on the one lead",
     LeadMaskingOptions,
-    Needs(labels=True, all_leads=True),
+    Needs(labels=True, all_leads=True, one_of_twelve=True),
     build=LeadMasking,
     paper="random lead masking, arXiv 2203.06889",
 )

@@ -41,7 +41,8 @@ class MaskedOptions(Options):
 
     def needs(self, base: Needs) -> Needs:
         """As many leads."""
-        return dataclasses.replace(super().needs(base), all_leads=self.leads == "twelve")
+        twelve = self.leads == "twelve"
+        return dataclasses.replace(super().needs(base), all_leads=twelve, one_of_twelve=twelve)
 
 
 class Masked(Trained):
@@ -50,7 +51,6 @@ class Masked(Trained):
     def __init__(self, setup: Setup, options: MaskedOptions) -> None:
         super().__init__(setup)
         self.options = options
-        self.one_of_twelve = options.leads == "twelve"
         leads = setup.encoder.config.leads
         with torch.no_grad():
             steps = setup.encoder.eval().features(torch.zeros(1, leads, WINDOW_SAMPLES)).shape[-1]

@@ -28,7 +28,7 @@ def for_lead(encoder: Encoder, lead: str) -> Encoder:
 
 
 def start_alike(encoder: Encoder) -> None:
-    """Give all leads the weights of the first, so that what one teaches is of use to the others from the start."""
+    """Give all leads the weights of the first: what one lead teaches is then of use to all from the start."""
     weight: Tensor = encoder.get_parameter(_single(encoder)[1])
     with torch.no_grad():
         weight.copy_(weight[:, :1].expand_as(weight))

@@ -27,6 +27,9 @@ class Needs:
     """The teacher's embeddings are of the other eleven leads: the student's own is zeros to it."""
     context: bool = False
     """All twelve leads of the same records, beside what the encoder reads."""
+    one_of_twelve: bool = False
+    """The encoder has twelve inputs while it learns, and need only see one of them: a run ends with the part of it
+    that reads the student's lead alone."""
     training: bool = True
 
 

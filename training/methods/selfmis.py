@@ -18,7 +18,6 @@ class SelfMIS(Trained):
     def __init__(self, setup: Setup, options: AlignmentOptions) -> None:
         super().__init__(setup)
         self.view = View(options, setup)
-        self.one_of_twelve = options.any_lead
         self.alignment = Alignment(setup, options)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -21,7 +21,6 @@ class Supervised(Classifying):
     def __init__(self, setup: Setup, options: SupervisedOptions) -> None:
         super().__init__(setup, options)
         self.view = View(options, setup)
-        self.one_of_twelve = options.any_lead
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """See `Trained.forward`."""

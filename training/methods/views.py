@@ -31,7 +31,12 @@ class ViewOptions(DisturbanceOptions):
         """All leads, if others than the student's are to be shown or mixed in."""
         base = super().needs(base)
         mixes = self.virtual > 0 and not self.any_lead
-        return dataclasses.replace(base, all_leads=base.all_leads or self.any_lead, context=base.context or mixes)
+        return dataclasses.replace(
+            base,
+            all_leads=base.all_leads or self.any_lead,
+            one_of_twelve=base.one_of_twelve or self.any_lead,
+            context=base.context or mixes,
+        )
 
 
 class View:

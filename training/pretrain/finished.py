@@ -34,9 +34,9 @@ def write_results(out: Path, plan: Plan, data: Dataset, teacher: TrainedEncoder 
     )
     history = kept.position.history
     runs.write_history(out, history)
-    if trained.one_of_twelve:
+    if plan.needs.one_of_twelve:
         runs.write_encoder(out / runs.ANY_LEAD, encoder, record)
-        encoder, record = for_lead(encoder, plan.lead), dataclasses.replace(record, leads=(plan.lead,))
+        encoder, record = for_lead(encoder, plan.lead), dataclasses.replace(record, leads=plan.final_leads)
     runs.write_encoder(out, encoder, record)
     if trained.head is not None:
         runs.write_head(out, trained.head, trained.outputs)

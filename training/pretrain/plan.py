@@ -109,6 +109,11 @@ class Plan:
         """What the encoder reads while it learns."""
         return LEADS if self.needs.all_leads else (self.lead,)
 
+    @property
+    def final_leads(self) -> tuple[str, ...]:
+        """What the encoder reads that the run ends with."""
+        return (self.lead,) if self.needs.one_of_twelve else self.leads
+
     def to_json(self) -> dict[str, Any]:
         """As it stands in `config.json`; the options with their defaults filled in."""
         values = dataclasses.asdict(self) | {"options": dict(plain(self.method_options()))}

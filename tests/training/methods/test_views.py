@@ -76,7 +76,7 @@ def test_a_hidden_lead_is_zeros() -> None:
 def test_options_say_what_they_need() -> None:
     from training.methods import Needs
 
-    assert ViewOptions(any_lead=True, virtual=0.3).needs(Needs()) == Needs(all_leads=True)
+    assert ViewOptions(any_lead=True, virtual=0.3).needs(Needs()) == Needs(all_leads=True, one_of_twelve=True)
     assert ViewOptions(virtual=0.3).needs(Needs()) == Needs(context=True)
 
 
