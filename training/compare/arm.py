@@ -7,17 +7,26 @@ A key is an option of the method or one of `PLAN_KEYS`, so two arms may differ i
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_type_hints
 
+import numpy as np
+
+from shared.encoder import build
 from shared.errors import SelfmisError
-from training.methods import find, plain
+from shared.labels import SCORE_NAMES
+from training.methods import Needs, Teacher, find, plain
+from training.pretrain.loop import build_trained
 from training.pretrain.plan import Plan
 
-PLAN_KEYS = (
-    "encoder", "statements", "epochs", "batch", "lr", "schedule", "final_lr", "warmup", "weight_decay", "clip",
-    "keep",
-)  # fmt: skip
+_OF_THE_GRID = frozenset({
+    "method", "store", "options", "lead", "teacher", "folds", "validate", "sources", "labels", "seed",
+    "checkpoint_every",
+})  # fmt: skip
+PLAN_KEYS = tuple(field.name for field in dataclasses.fields(Plan) if field.name not in _OF_THE_GRID)
+"""What an arm may change of its training."""
 
 
 class CompareError(SelfmisError):
@@ -41,9 +50,26 @@ class Arm:
         return f"{own}@{self.teacher.title}" if self.teacher else own
 
     @property
+    def needs(self) -> Needs:
+        """What its method needs; options may add to it."""
+        method = find(self.method)
+        added = getattr(method.options.parse(self.options), "needs", None)
+        needs: Needs = method.needs if added is None else added(method.needs)
+        return needs
+
+    @property
     def all_leads(self) -> bool:
-        """Whether its encoder reads twelve leads."""
-        return find(self.method).needs.all_leads
+        """Whether the encoder that it ends with reads twelve leads, and not one of them."""
+        return self.needs.all_leads and not _one_of_twelve(self.method, self.options, self.needs.teacher)
+
+
+@cache
+def _one_of_twelve(method: str, options: tuple[str, ...], taught: bool) -> bool:
+    """Whether a method trains an encoder of twelve inputs, of which a run keeps the part for one lead."""
+    plan = Plan(method=method, store=Path(), options=options, teacher=Path() if taught else None)
+    dim = build(plan.encoder).dim
+    teacher = Teacher(np.zeros(dim, np.float32), np.ones(dim, np.float32)) if taught else None
+    return bool(getattr(build_trained(plan, SCORE_NAMES, teacher), "one_of_twelve", False))
 
 
 def parse_arm(text: str) -> Arm:
@@ -70,7 +96,7 @@ def parse_arm(text: str) -> Arm:
             listed = ", ".join([*sorted(known), *PLAN_KEYS])
             raise CompareError(f"{text!r:.60}: {method.name} has no option {key!r:.40}; it takes {listed}")
     method.options.parse(options)
-    if at and not method.needs.teacher:
+    if at and not Arm(method.name, tuple(options)).needs.teacher:
         raise CompareError(f"{text!r:.60}: the method {method.name} has no use for a teacher")
     return Arm(method.name, tuple(options), tuple(changes.items()), parse_arm(teacher) if at else None)
 

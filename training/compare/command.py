@@ -185,7 +185,7 @@ def _train(laid: Laid, chosen: argparse.Namespace) -> Mapping[str, str]:
             here(schedule, dataclasses.replace(bench, device=device), board)
         else:
             with cluster():
-                gpus = _gpus(chosen.gpus)
+                gpus = _gpus(chosen.gpus, chosen.threads)
                 bench = dataclasses.replace(bench, device="cuda" if gpus else "cpu")
                 over_ray(schedule, bench, board, gpus=gpus, at_once=chosen.at_once)
     except KeyboardInterrupt:
@@ -194,11 +194,16 @@ def _train(laid: Laid, chosen: argparse.Namespace) -> Mapping[str, str]:
     return schedule.failures
 
 
-def _gpus(asked: float | None) -> float:
-    """Of a GPU for each trial: as asked, else one if the cluster has any. Refuses what it does not have."""
+def _gpus(asked: float | None, threads: int) -> float:
+    """Of a GPU for each trial: as asked, else one if the cluster has any.
+
+    Refuses what the cluster does not have: Ray would wait for a larger one, silently, for ever.
+    """
     import ray  # noqa: PLC0415 - takes a second, and a plain run needs none
 
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray leaves it untyped
+    if threads > resources.get("CPU", 0.0):
+        raise CompareError(f"--threads {threads}: the Ray cluster has {resources.get('CPU', 0.0):g} processors")
     there = resources.get("GPU", 0.0)
     if asked is None:
         return 1.0 if there >= 1 else 0.0

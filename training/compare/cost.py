@@ -3,28 +3,25 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from shared.encoder import build, count_parameters
-from shared.frames import LEADS
+from shared.encoder import Encoder, count_macs, count_parameters
 from shared.signal import WINDOW_SAMPLES
-from training.compare.grid import ALL_LEADS, Cell, macs_of
+from training.compare.grid import Cell
 from training.compare.units import DONE, Encoding, Heading
 from training.threads import torch_threads
 
 BATCH, REPEATS = 64, 5
 
 
-def cost_of(root: Path, cells: Sequence[Cell]) -> dict[str, Any]:
-    """Mean minutes of encoder, teachers and head over the cells; parameters, MACs and windows/s of the encoder."""
-    row = cells[0].row
-    leads = len(LEADS) if row.lead == ALL_LEADS else 1
+def cost_of(root: Path, cells: Sequence[Cell], encoder: Encoder) -> dict[str, Any]:
+    """Mean minutes of encoder, teachers and head over the cells; parameters, MACs and windows/s of ``encoder``."""
     runs = {cell.run for cell in cells}
     teachers = {name for cell in cells for name in cell.teachers}
+    shape = (encoder.config.leads, WINDOW_SAMPLES)
     revisions = {
         revision
         for under, names in (
@@ -40,18 +37,17 @@ def cost_of(root: Path, cells: Sequence[Cell]) -> dict[str, Any]:
         "head_minutes": _minutes(
             [_said(root / Heading.under / cell.head / DONE).get("seconds", 0.0) for cell in cells]
         ),
-        "parameters": count_parameters(build(row.encoder, leads=leads)),
-        "macs": macs_of(row.encoder, leads),
-        "windows_per_s": round(speed_of(row.encoder, leads), 1),
+        "parameters": count_parameters(encoder),
+        "macs": count_macs(encoder, shape),
+        "windows_per_s": round(speed_of(encoder), 1),
         "revisions": sorted(revisions),
     }
 
 
-@cache
-def speed_of(encoder: str, leads: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Windows a second through a fresh encoder in torch, batches of 64, one thread; the best of five."""
-    network = build(encoder, leads=leads).eval()
-    windows = torch.zeros(BATCH, leads, WINDOW_SAMPLES)
+def speed_of(encoder: Encoder, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Windows a second through an encoder in torch, batches of 64, one thread; the best of five."""
+    network = encoder.eval()
+    windows = torch.zeros(BATCH, encoder.config.leads, WINDOW_SAMPLES)
     best = 0.0
     with torch_threads(1), torch.inference_mode():
         network(windows)

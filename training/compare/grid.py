@@ -18,7 +18,6 @@ from training.compare.arm import Arm, CompareError
 from training.compare.splits import Folds
 from training.compare.units import Encoding, Heading, HeadKind, Matching, Unit, named
 from training.finetune.plan import Tuning
-from training.methods import find
 from training.pretrain.dataset import store_fingerprint
 from training.pretrain.plan import Plan
 from training.probe.selection import Split
@@ -106,12 +105,7 @@ def lay_out(grid: Grid, store: Store) -> Laid:
     """The units and cells of a grid. Refuses, before anything starts, what no plan can be made of."""
     layer = _Layer(grid, store)
     cells = tuple(layer.cells())
-    teachers = {name for cell in cells for name in cell.teachers}
-    units = tuple(
-        dataclasses.replace(unit, teaches=True) if isinstance(unit, Encoding) and unit.name in teachers else unit
-        for unit in layer.units.values()
-    )
-    return Laid(grid, units, cells)
+    return Laid(grid, tuple(layer.units.values()), cells)
 
 
 class _Layer:
@@ -122,7 +116,7 @@ class _Layer:
         self.fingerprint = store_fingerprint(store)
         self.units: dict[str, Unit] = {}
         self._rows = cache(lambda folds: len(store.select(folds=folds, sources=grid.sources or None)))
-        self._matched = any(find(arm.method).needs.teacher for arm in grid.arms)
+        self._matched = any(arm.needs.teacher for arm in grid.arms)
 
     def cells(self) -> Iterator[Cell]:
         grid = self.grid
@@ -149,13 +143,13 @@ class _Layer:
         self, arm: Arm, encoder: str, lead: str, seed: int, share: float, folds: Folds
     ) -> tuple[Encoding, tuple[str, ...]]:
         """The encoder of an arm, and the names of its teacher and that one's teachers."""
-        method, grid = find(arm.method), self.grid
+        needs, grid = arm.needs, self.grid
         taught: Encoding | None = None
         teachers: tuple[str, ...] = ()
-        if method.needs.teacher:
+        if needs.teacher:
             taught, more = self._teacher(arm.teacher or grid.teacher, seed, share, folds)
             teachers = (taught.name, *more)
-        base = {key: value for key, value in grid.base.items() if key != "statements" or method.needs.labels}
+        base = {key: value for key, value in grid.base.items() if key != "statements" or needs.labels}
         plan = Plan(
             **{
                 **base,
@@ -169,7 +163,7 @@ class _Layer:
                 "folds": folds.train,
                 "validate": folds.validate,
                 "sources": grid.sources,
-                "labels": share if method.needs.labels else 1.0,
+                "labels": share if needs.labels else 1.0,
                 "seed": seed,
             }
         )
@@ -179,9 +173,10 @@ class _Layer:
         facts["teacher"] = None if taught is None else taught.name
         name = named(f"{arm.method}-{lead}-{encoder}-s{seed}", facts)
         rows = self._rows(folds.train) * plan.labels
-        macs = rows * plan.epochs * _BACKWARD * macs_of(encoder, len(plan.leads)) if method.needs.training else 0.0
-        needs = () if taught is None else (taught.name,)
-        unit = Encoding(name=name, needs=needs, cost=macs + _OVERHEAD_MACS, plan=plan)
+        macs = rows * plan.epochs * _BACKWARD * macs_of(encoder, len(plan.leads)) if needs.training else 0.0
+        unit = Encoding(
+            name=name, needs=() if taught is None else (taught.name,), cost=macs + _OVERHEAD_MACS, plan=plan
+        )
         self.units.setdefault(name, unit)
         return unit, teachers
 

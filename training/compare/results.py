@@ -79,7 +79,7 @@ def _row(
         "seeds": list(each.seeds),
         **{key: value for key, value in summary(own).items() if key not in _LEFT_OUT},
         "validation": validated(laid.grid.root, each.cells),
-        "cost": cost_of(laid.grid.root, each.cells),
+        "cost": cost_of(laid.grid.root, each.cells, trained.encoder),
     }
     other = yardstick(row, [*measured], against)
     found["difference"] = None if other is None else {"to": other.title, **difference(own, measured[other])}

@@ -130,7 +130,7 @@ def _label_shares(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 def _cost(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     """A line for each encoder, whatever heads it has."""
-    gaps = sorted({key for row in rows for key in row["validation"] if "gap" in key})
+    gaps = sorted({key for row in rows for key in row["validation"] if key.endswith("gap")})
     kinds = list(dict.fromkeys(row["head"] for row in rows))
     grouped: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
     for row in rows:
@@ -139,7 +139,7 @@ def _cost(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     firsts = [next(iter(heads.values())) for heads in grouped.values()]
     yield "## Retrieval, latent gap and cost"
     yield ""
-    titles = ["retrieval@1", "retrieval@5", *(key.replace("_", " ") for key in gaps)]
+    titles = ["retrieval@1", "retrieval@5", *(f"latent {key}" for key in gaps)]
     titles += ["training (teacher), min", f"{' / '.join(kinds)}, min", "parameters", "MMAC", "windows/s"]
     yield _cells("", *titles)
     yield f"|---|{'---|' * len(titles)}"

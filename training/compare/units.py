@@ -34,11 +34,10 @@ class _Unit:
 
 @dataclass(frozen=True, kw_only=True)
 class Encoding(_Unit):
-    """An encoder, pre-trained by a plan. ``teaches``: its embeddings are wanted by others."""
+    """An encoder, pre-trained by a plan."""
 
     under: ClassVar = "runs"
     plan: Plan
-    teaches: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ last; one that was killed goes on from its last checkpoint, because training doe
 """
 
 import contextlib
+import fcntl
 import io
 import json
 import shutil
@@ -30,7 +31,8 @@ from training.evaluate.models import RunModel, scores_of
 from training.evaluate.run import decided
 from training.finetune.command import finetune_run
 from training.pretrain.command import pretrain
-from training.pretrain.embeddings import ensure, file_for
+from training.pretrain.dataset import open_dataset
+from training.pretrain.embeddings import of_teacher
 from training.pretrain.plan import Place
 from training.pretrain.progress import Lines, Progress
 from training.pretrain.world import World
@@ -42,6 +44,7 @@ from training.store import Store
 from training.threads import torch_threads
 
 LOGS = "logs"
+_LOCK = ".embedding"
 _RULE = Rule()  # Youden's: the thresholds are no part of what is compared
 Told = Callable[[], None]
 
@@ -108,12 +111,12 @@ def _do(unit: Unit, bench: Bench, told: Told) -> None:
 def _encode(unit: Encoding, bench: Bench, told: Told) -> None:
     folder = folder_of(bench.root, unit)
     place = Place(threads=bench.threads, device=bench.device, plain=True)
+    if unit.plan.teacher is not None:
+        with (unit.plan.teacher / _LOCK).open("w") as lock:  # many students may come at once, and one is enough
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            of_teacher(unit.plan, place.cache, open_dataset(unit.plan), World(torch.device(bench.device)))
     pretrain(unit.plan, place, folder, _shown(told))
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # three times the weights, and of no use any more
-    if unit.teaches:  # here and not by the first student, because many may come at once
-        teacher, store = runs.load_encoder(folder, leads=LEADS), Store(bench.store)
-        world = World(torch.device(bench.device))
-        ensure(file_for(folder / FOLDER, teacher, store), teacher, store, world, show=lambda _: told())
 
 
 def _head(unit: Heading, bench: Bench, told: Told) -> None:

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from shared.errors import SelfmisError
+from training.pretrain.dataset import open_dataset
 from training.pretrain.plan import Place, PlanError
 from training.pretrain.rate import rate_at
 
@@ -23,6 +24,8 @@ from training.pretrain.rate import rate_at
         ({"method": "selfmis", "teacher": None}, "name its run folder with --teacher"),
         ({"method": "selfmis", "statements": 10}, "uses no labels"),
         ({"options": ("align=x",)}, "must be a number"),
+        ({"labels": 0.0}, "a share above 0 and at most 1"),
+        ({"method": "selfmis", "labels": 0.5}, "no share of them to take"),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused(plan: Any, changes: dict[str, Any], why: str) -> None:
@@ -41,6 +44,12 @@ def test_a_plan_that_cannot_be_is_refused(plan: Any, changes: dict[str, Any], wh
 def test_a_place_that_cannot_be_is_refused(place: dict[str, Any], why: str) -> None:
     with pytest.raises(PlanError, match=why):
         Place(**place)
+
+
+def test_a_share_of_the_labels_is_a_share_of_the_patients_and_the_smaller_lies_in_the_larger(plan: Any) -> None:
+    rows = [set(open_dataset(plan(labels=share)).train.tolist()) for share in (0.25, 0.5, 1.0)]
+    assert rows[0] < rows[1] < rows[2]
+    assert len(rows[1]) == pytest.approx(len(rows[2]) / 2, abs=2)
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "exponential"])
