@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 
-from services.inference.api import alerts, audit_routes, commands, errors, health, page, patients, strips
+from services.inference.api import alerts, audit_routes, commands, errors, health, page, patients, scrape, strips
 from services.inference.api.access import Access, Gate
 from services.inference.api.access_log import AccessLog
 from services.inference.api.answers import Error
@@ -42,6 +42,7 @@ def make_app(connected: Callable[[], Client], settings: Settings, folder: str, a
     )
     for router in (
         health.routes(sources),
+        scrape.routes(sources),
         strips.routes(sources),
         alerts.routes(sources),
         audit_routes.routes(sources),
