@@ -60,6 +60,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench ownership", "benchmarks.ownership", "balance, moving and take-over of ten thousand shards"),
     Command("bench quality", "benchmarks.quality", "how well the quality gate tells noise from ECG"),
     Command("bench realism", "benchmarks.realism", "simulated against real recordings, wave by wave"),
+    Command("bench scrape", "benchmarks.scrape", "what one scrape of /metrics costs, by shards and patients"),
     Command("bench signal", "benchmarks.signal", "cost of resampling, band-pass and quality gate"),
     Command("bench store", "benchmarks.store", "how fast the training store is made and read"),
     Command("bench takeover", "benchmarks.takeover", "how soon another owner commits after a kill"),

@@ -248,3 +248,20 @@ class AlarmSettings(Section):
                     f"{prefix}off_windows must be above {of - on}: {prefix}of_windows less those needed"
                 )
         return self
+
+
+class WatchSettings(Section):
+    """The Prometheus and Alertmanager that the demo starts where they are installed; loopback only."""
+
+    prometheus_port: int = Field(9090, ge=0, le=65535, description="port of the demo's Prometheus; 0 for none")
+    alertmanager_port: int = Field(9093, ge=0, le=65535, description="port of the demo's Alertmanager; 0 for none")
+    webhook_url: SecretStr | None = Field(
+        None, description="where Alertmanager sends alerts; unset: it only shows them"
+    )
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_web(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and urlsplit(url.get_secret_value()).scheme not in {"http", "https"}:
+            raise ValueError("must start with http:// or https://")
+        return url

@@ -38,6 +38,7 @@ from shared.sections import (
     RedisSettings,
     Section,
     StreamSettings,
+    WatchSettings,
     WindowSettings,
 )
 
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     gateway: GatewaySettings = GatewaySettings()
     api: ApiSettings = ApiSettings()
     alarm: AlarmSettings = AlarmSettings()
+    watch: WatchSettings = WatchSettings()
 
     @classmethod
     def settings_customise_sources(

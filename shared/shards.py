@@ -12,6 +12,9 @@ LAYOUT_KEY = f"{PREFIX}:layout"
 # Sorted set: replica of the monitor -> until when (Redis' clock, milliseconds) it counts as live.
 REPLICAS_KEY = f"{PREFIX}:replicas"
 
+# Hash: histograms of how fast all replicas together are (`services.inference.monitor.speed`).
+SPEED_KEY = f"{PREFIX}:speed"
+
 
 def shard_of(patient: bytes, shards: int) -> int:
     """The shard of a patient id as a header holds it (UTF-8 without padding).

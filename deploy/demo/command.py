@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
+from deploy.alerting import alerting
 from deploy.app import Arguments
 from deploy.demo import model as models
 from deploy.demo.summary import figures_of, told
@@ -34,6 +35,7 @@ from shared.command import ANSWER_IS_NO, DONE, Parser, run, settings_arguments
 from shared.connection import Client, connect
 from shared.embedded import embedded
 from shared.errors import SelfmisError
+from shared.redis_local import free_port
 from shared.settings import Settings
 from shared.settings import load as load_settings
 
@@ -79,7 +81,12 @@ def main(argv: Sequence[str]) -> int:
         with local_serve(app, replicas=arguments.replicas, host="127.0.0.1", port=arguments.port, environ=environ):
             where = f"http://127.0.0.1:{arguments.port}"
             console.print(f"The ward console is on {where}", soft_wrap=True)
-            figures, said = _watch(arguments, settings, overrides, model, url, where, console)
+            # Chosen as late as can be: Ray has taken its ports.
+            metrics_port = settings.ingest.metrics_port or free_port()
+            overrides.append(f"ingest.metrics_port={metrics_port}")
+            targets = {"selfmis": f"127.0.0.1:{arguments.port}", "selfmis-ingest": f"127.0.0.1:{metrics_port}"}
+            with _alerting(settings, targets, console):
+                figures, said = _watch(arguments, settings, overrides, model, url, where, console)
     console.print(said, soft_wrap=True)
     if arguments.json is not None:
         try:
@@ -151,6 +158,18 @@ def _redis(settings: Settings, console: Console) -> Iterator[str]:
             client.flushall()
         console.print(f"Redis is on {server.url}")
         yield server.url
+
+
+@contextmanager
+def _alerting(settings: Settings, targets: Mapping[str, str], console: Console) -> Iterator[None]:
+    """Prometheus and Alertmanager, as far as they can be had; the demo needs neither."""
+    with alerting(HOME.resolve(), settings.watch, targets) as running:
+        for line in running.missing:
+            console.print(f"[dim]{line}[/dim]", highlight=False)
+        for what, where in (("Prometheus", running.prometheus), ("Alertmanager", running.alertmanager)):
+            if where is not None:
+                console.print(f"{what} is on {where}")
+        yield
 
 
 @contextmanager

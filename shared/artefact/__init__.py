@@ -6,7 +6,7 @@ Here is what serving needs, which does not import torch. Training's side (`write
 
 from shared.artefact.errors import ArtefactError
 from shared.artefact.folder import Model, load, verify
-from shared.artefact.manifest import CalibrationRecord, DataSource, Facts, Manifest
+from shared.artefact.manifest import CalibrationRecord, DataSource, Facts, Manifest, ScoreReference
 
 __all__ = [
     "ArtefactError",
@@ -15,6 +15,7 @@ __all__ = [
     "Facts",
     "Manifest",
     "Model",
+    "ScoreReference",
     "load",
     "verify",
 ]

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from shared.artefact.errors import ArtefactError, shown
 from shared.labels import SCORE_NAMES
+from shared.score_histogram import SCORE_EDGES
 
 FORMAT = 1
 MAX_DEPTH = 16
@@ -83,6 +84,23 @@ class CalibrationRecord(_Record):
     intercept: dict[str, Finite] = Field(default_factory=lambda: dict.fromkeys(SCORE_NAMES, 0.0))
 
 
+class ScoreReference(_Record):
+    """The any-MI scores that the model gave on recordings it did not learn from, counted.
+
+    ``counts``: in each bucket of `shared.score_histogram.SCORE_EDGES` alone. ``on``: which recordings.
+    """
+
+    counts: tuple[Annotated[int, Field(ge=0)], ...]
+    sum: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    on: Line
+
+    @model_validator(mode="after")
+    def _whole(self) -> "ScoreReference":
+        if len(self.counts) != len(SCORE_EDGES) or not any(self.counts):
+            raise ValueError(f"reference.counts must be {len(SCORE_EDGES)} counts, not all 0")
+        return self
+
+
 SIMULATED = "simulated recordings"
 """The name of a data source that is no person's data; a model that learnt from nothing else says so."""
 
@@ -108,6 +126,7 @@ class Facts(_Record):
     trained_on: Line  # which part of the data: folds, counts
     created: UtcTime
     revision: Line  # of the code that trained it
+    reference: ScoreReference | None = None  # absent in the folders of earlier versions
 
     @classmethod
     def stated(cls, **values: Any) -> "Facts":
@@ -143,12 +162,18 @@ class Manifest(Facts):
 
     def to_text(self) -> str:
         """The one text that `read_manifest` accepts for this manifest."""
-        return _sealed(self.model_dump(mode="json"))
+        return _sealed(self._body())
 
     @property
     def sha256(self) -> str:
         """The seal, which names this model and no other."""
-        return _seal(self.model_dump(mode="json"))
+        return _seal(self._body())
+
+    def _body(self) -> dict[str, Any]:
+        body = self.model_dump(mode="json")
+        if self.reference is None:  # a folder written before there was one keeps its text and its name
+            del body["reference"]
+        return body
 
 
 def read_manifest(data: bytes) -> Manifest:

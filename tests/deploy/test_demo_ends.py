@@ -1,6 +1,7 @@
 """However the demo ends, what it started ends with it: real processes, real signals."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -67,7 +68,10 @@ def titles(processes: list[psutil.Process]) -> str:
 
 def test_nothing_survives_a_demo_that_is_killed(tmp_path: Path, model: Model) -> None:
     port = a_free_port()
-    with demo(tmp_path, model, port) as process:
+    # On free ports, so that it runs whatever else does on this machine; where it is installed.
+    watch = ["--set", f"watch.prometheus_port={a_free_port()}", "--set", "watch.alertmanager_port=0"]
+    prometheus = ["prometheus"] if shutil.which("prometheus") else []
+    with demo(tmp_path, model, port, *watch) as process:
 
         def works() -> bool:
             assert process.poll() is None, process.communicate()[0]
@@ -79,7 +83,14 @@ def test_nothing_survives_a_demo_that_is_killed(tmp_path: Path, model: Model) ->
 
         until(works, "the first committed facts", 120)
         below = offspring(process.pid)
-        for what in ("raylet", "gcs_server", "redis-server", "services.ingest.run", "ray::ServeReplica"):
+        for what in (
+            "raylet",
+            "gcs_server",
+            "redis-server",
+            "services.ingest.run",
+            "ray::ServeReplica",
+            *prometheus,
+        ):
             assert what in titles(below)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()

@@ -3,4 +3,5 @@
 command  the arguments and what happens in which order
 facts    what the manifest says of the model: where it learnt, how good it was found
 golden   the windows whose scores are kept with it
+reference  how its scores lie on recordings it did not learn from, for the drift figure
 """

@@ -17,6 +17,7 @@ from training.evaluate.models import is_undecided
 from training.evaluate.run import decided
 from training.export.facts import ExportError, learnt_from, numbers_of, read_results, trained_on
 from training.export.golden import golden_windows
+from training.export.reference import reference_scores
 from training.folds import parse_folds
 from training.revision import revision
 from training.store import Store
@@ -106,6 +107,7 @@ def export(
         trained_on=trained_on(run, learnt),
         created=now,
         revision=revision(),
+        reference=reference_scores(run, store, decision),
     )
     write(out, run.classifier, facts, golden_mv=golden_windows(store, decision.folds, run.leads[0]))
     model = load(out, expect_lead=run.leads[0])

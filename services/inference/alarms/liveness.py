@@ -6,6 +6,7 @@ counts only while somebody looks: a monitor that was paused, is behind, or has j
 takes its own silence for the patients'.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.inference.alarms.alert import Alert, alarm_id
+from services.inference.alarms.census import Census
 from services.inference.alarms.commands import Action, Applied, Command, Outcome
 from services.inference.alarms.judgement import Moment, announced, answer
 from services.inference.alarms.roll import Roll
@@ -69,6 +71,7 @@ class Liveness:
         self._looked_us: int | None = None
         self._watches: dict[bytes, Watch] = {}  # of those in alarm, refractory or disarmed
         self._changed: set[bytes] = set()
+        self._census = Census()
         for one in known:
             if one.heard:
                 self._roll.add(one.name, one.session, one.sample_us, one.watched)
@@ -77,6 +80,7 @@ class Liveness:
         for key, state in states:
             self._keep(key, Watch.unpack(key, state))
         self._changed.clear()
+        self._census.take()  # all this is committed and counted
 
     def reconfigure(self, rules: Rules) -> None:
         """Other rules from the next event on."""
@@ -161,7 +165,9 @@ class Liveness:
         """Drop patients who were discharged."""
         for name in names:
             self._roll.remove(name)
-            if self._watches.pop(name, None) is not None:
+            watch = self._watches.pop(name, None)
+            if watch is not None:
+                self._census.slot_stood(watch.slot, None)
                 self._changed.add(name)
 
     def changed(self) -> dict[bytes, bytes | None]:
@@ -169,6 +175,10 @@ class Liveness:
         states = {key: w.pack() if (w := self._watches.get(key)) else None for key in sorted(self._changed)}
         self._changed.clear()
         return states
+
+    def census(self) -> Counter[str]:
+        """By how much the number of active alarms changed since the last call, to be committed."""
+        return self._census.take()
 
     def alarms(self) -> Iterator[tuple[bytes, Slot]]:
         """Every active alarm; a system alarm's patient is empty."""
@@ -246,6 +256,8 @@ class Liveness:
         )
 
     def _keep(self, key: bytes, watch: Watch) -> None:
+        before = self._watches.get(key)
+        self._census.slot_stood(before.slot if before is not None else None, watch.slot)
         if watch.armed and watch.slot.phase is Phase.IDLE:
             self._watches.pop(key, None)
         else:

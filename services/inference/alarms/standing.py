@@ -20,9 +20,10 @@ import numpy as np
 
 from services.inference.alarms.evidence import RECORD, VERSION, Records
 from services.inference.alarms.location import Mute
-from services.inference.alarms.slot import Slot
+from services.inference.alarms.slot import NO_TYPE, Slot
 from services.inference.alarms.terms import NEVER_US, Kind, Phase, Priority, Status
 from shared.errors import SelfmisError
+from shared.labels import SCORE_NAMES
 
 _HEAD = struct.Struct("<BBH4xq")
 _SLOT = struct.Struct("<6B2xqq16s")
@@ -95,7 +96,7 @@ def pack_slot(slot: Slot) -> bytes:
 def unpack_slots(state: bytes) -> tuple[Slot, ...]:
     """Mirror image for any number of them; a `StateError` says what is not ours."""
     try:
-        return tuple(
+        slots = tuple(
             Slot(
                 Kind(kind),
                 Phase(phase),
@@ -111,6 +112,10 @@ def unpack_slots(state: bytes) -> tuple[Slot, ...]:
         )
     except (ValueError, struct.error) as error:
         raise StateError(f"state of an alarm: {error}; not ours") from None
+    wrong = [slot.type for slot in slots if slot.type != NO_TYPE and slot.type >= len(SCORE_NAMES)]
+    if wrong:
+        raise StateError(f"state of an alarm: type {wrong[0]} is none; not ours")
+    return slots
 
 
 def pack(records: Records, standings: Mapping[int, Standing]) -> list[bytes]:

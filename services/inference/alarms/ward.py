@@ -4,6 +4,7 @@ Evidence is updated for a whole batch at once; only patients with whom something
 present, an alarm active, a time come) go through the state machine one by one.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.inference.alarms.alert import Alert
+from services.inference.alarms.census import Census
 from services.inference.alarms.commands import Action, Applied, Command, Outcome
 from services.inference.alarms.evidence import Conditions, Records, Scored, blank, forget_evidence, observe
 from services.inference.alarms.judgement import Moment, Seen, on_command, on_window
@@ -42,11 +44,13 @@ class AlarmWard:
         self._order = np.zeros(0, np.int64)  # scratch: which window of a batch is a row's first
         self._standings: dict[int, Standing] = {}  # of those who differ from ADMITTED
         self._changed: list[Rows] = []
+        self._census = Census()
         for name, state in states:
             record, standing = unpack(state)
             row = self._enter(name)
             self._records[row] = record[0]
             self._stand(row, standing)
+        self._census.take()  # all this is committed and counted
 
     def __len__(self) -> int:
         """Patients known."""
@@ -153,13 +157,17 @@ class AlarmWard:
             if row is not None and self._records["session"][row] == session:
                 self._records["window"][row] = window - 1
 
+    def census(self) -> Counter[str]:
+        """By how much the numbers of patients and active alarms changed since the last call, to be committed."""
+        return self._census.take()
+
     def forget(self, names: Iterable[bytes]) -> None:
         """Drop all state of patients; the caller removes what was committed. Their alarms must have ended."""
         for name in names:
             row = self._rows.pop(name, None)
             if row is not None:
                 self._names[row] = None
-                self._standings.pop(row, None)
+                self._census.stood(self._standings.pop(row, ADMITTED), None)
                 self._free.append(row)
 
     def now_us(self, name: bytes) -> int:
@@ -272,6 +280,7 @@ class AlarmWard:
 
     def _stand(self, row: int, standing: Standing) -> None:
         """Keep a standing, and what the quick look at a batch needs to know of it."""
+        self._census.stood(self._standings.get(row, ADMITTED), standing)
         if standing == ADMITTED:
             self._standings.pop(row, None)
         else:
@@ -287,6 +296,7 @@ class AlarmWard:
         self._rows[name] = row
         self._names[row] = name
         self._records[row] = blank(1)[0]
+        self._census.stood(None, ADMITTED)
         self._stand(row, ADMITTED)
         return row
 

@@ -13,6 +13,7 @@ from services.inference.api import (
     page,
     patients,
     score_route,
+    scrape,
     strips,
 )
 from services.inference.api.access import Access, Gate
@@ -52,6 +53,7 @@ def make_app(connected: Callable[[], Client], settings: Settings, folder: str, a
     )
     for router in (
         health.routes(sources),
+        scrape.routes(sources),
         strips.routes(sources),
         alerts.routes(sources),
         audit_routes.routes(sources),

@@ -1,6 +1,7 @@
 """Counters and histogram buckets of a step: facts that are committed, so that no crash counts twice or forgets.
 
-Names are ``family|label|…``; `services.inference.api` turns them into metrics.
+Names are ``family|label|…``; `services.inference.metrics` turns them into metrics. Every label is one of a fixed
+few words, so that nothing here grows with patients or time.
 """
 
 from collections import Counter
@@ -8,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from services.inference.alarms import Alert
 from services.inference.engine import Scored
 from services.inference.windows import Outcome
 from shared.quality import REASONS
+from shared.score_histogram import SCORE_EDGES, buckets
 
-# Upper edges of the any-MI histogram; a bucket counts what lies in it alone.
-SCORE_EDGES = tuple(round(0.05 * i, 2) for i in range(1, 21))
+SEVERAL = "several"
 
 
 def windows_counted(windows: np.ndarray[Any, np.dtype[np.void]], scored: Scored) -> Counter[str]:
@@ -31,9 +33,15 @@ def windows_counted(windows: np.ndarray[Any, np.dtype[np.void]], scored: Scored)
             counted[f"rejects|{reason.label}"] = int((main == int(reason)).sum())
     any_mi = scored.probabilities[scored.assessed, -1]
     if any_mi.size:
-        places, amounts = np.unique(np.searchsorted(SCORE_EDGES, any_mi), return_counts=True)
-        for place, amount in zip(places.tolist(), amounts.tolist(), strict=True):
-            counted[f"score|{SCORE_EDGES[min(place, len(SCORE_EDGES) - 1)]:.2f}"] += amount
+        for edge, amount in zip(SCORE_EDGES, buckets(any_mi).tolist(), strict=True):
+            if amount:
+                counted[f"score|{edge:.2f}"] = amount
         # A sum in whole millionths: integers add up to the same in any order of commits.
         counted["score_sum_e6"] = int(np.rint(any_mi.astype(np.float64) * 1e6).sum())
     return counted
+
+
+def alert_counted(alert: Alert) -> str:
+    """The counter of an alert. A mute's may name any set of types, which are too many for a label."""
+    type_ = SEVERAL if "," in alert.type else alert.type
+    return f"alerts|{alert.kind}|{type_}|{alert.priority}|{alert.transition}"

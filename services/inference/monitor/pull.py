@@ -14,6 +14,7 @@ from contextlib import suppress
 import numpy as np
 from redis.exceptions import RedisError, ResponseError
 
+from services.inference.alarms.census import oldest
 from services.inference.alarms.together import Look
 from services.inference.commit.facts import Retention
 from services.inference.commit.link import Link
@@ -21,10 +22,12 @@ from services.inference.commit.reader import Pulled, ShardReader
 from services.inference.commit.store import TRANSIENT, Holding, Outcome, ShardStore, transient
 from services.inference.engine import Engine, score
 from services.inference.engine.runtimes import Array
+from services.inference.monitor import speed
 from services.inference.monitor.decoding import decoded
 from services.inference.monitor.lookout import Lookout
-from services.inference.monitor.pulse import Pulse, tell
+from services.inference.monitor.pulse import WAIT, Pulse, tell
 from services.inference.monitor.shard import Placed, Shard, ShardRules
+from services.inference.monitor.stopwatch import Stopwatch
 from services.inference.ownership.tenure import Tenures
 from services.inference.windows import Outcome as WindowOutcome
 from shared.connection import connect
@@ -83,6 +86,8 @@ class PullLoop:
         self._stop = threading.Event()
         self._replica = replica
         self._next_tell = clock()
+        self._account = speed.Account()
+        self._watch = Stopwatch(cpu, clock)
         timeout_s = settings.redis.timeout_s
         self._link = Link(url, timeout_s=timeout_s)
         self._reading = connect(url, timeout_s=timeout_s)
@@ -149,8 +154,10 @@ class PullLoop:
         if self._clock() >= self._next_tell:
             self._next_tell = self._clock() + TELL_EVERY_S
             self.pulse.patients = sum(len(shard) for shard in self._shards.values())
+            self.pulse.unacknowledged = oldest(slot for shard in self._shards.values() for slot in shard.slots())
             with suppress(ResponseError):  # a full Redis takes commits but no pulse, which is for watching only
                 tell(self._reading, self._replica, self.pulse)
+                speed.add(self._reading, self._account.gained(self.pulse))
 
     def _adopt(self) -> None:
         """Between steps, so that a window is judged by one model and one set of rules only."""
@@ -178,11 +185,11 @@ class PullLoop:
         self._reader.follow(holding.shard, snapshot.position)
 
     def _step(self) -> None:
-        begun = self._cpu()
-        now_us = self._lookout.begin(self.rules.alarms, self._shards.keys(), self._tenures.live)
-        pulled = [p for p in self._reader.read(BLOCK_MS, self._bite.entries) if p.shard in self._shards]
+        watch = self._watch = Stopwatch(self._cpu, self._clock)
+        with watch.stage("read"):
+            now_us = self._lookout.begin(self.rules.alarms, self._shards.keys(), self._tenures.live)
+            pulled = [p for p in self._reader.read(BLOCK_MS, self._bite.entries) if p.shard in self._shards]
         came, read_at = self._clock(), self._wall()
-        self.pulse.stage.read += self._cpu() - begun
         now_us = {shard: at for shard, at in now_us.items() if self._reader.at_end(shard)}
         ahead = {each.shard for each in pulled}  # memory has taken in what is not handed to a commit yet
         try:
@@ -190,6 +197,7 @@ class PullLoop:
         finally:
             for shard in ahead:
                 self._discard(shard)
+        watch.tell(self.pulse, worked=bool(pulled))
         self._bite.took(self._clock() - came, max((len(each.entries) for each in pulled), default=0))
         self._note(pulled, placed, read_at)
 
@@ -198,45 +206,39 @@ class PullLoop:
 
         ``now_us``: the shards to be looked at for silence, and when.
         """
-        stage, cpu = self.pulse.stage, self._cpu
-        begun = cpu()
-        read = decoded(pulled, self.rules.most_bytes)
-        placed = [self._shards[each.pulled.shard].place(each) for each in read]
-        there = cpu()
+        stage = self._watch.stage
+        with stage("place"):
+            read = decoded(pulled, self.rules.most_bytes)
+            placed = [self._shards[each.pulled.shard].place(each) for each in read]
         self._keep()
-        asked = stage.model
-        scores = score([each.step.cut for each in placed], self._ask, max_missing=self._max_missing)
-        known = cpu()
+        with stage("score"):
+            scores = score([each.step.cut for each in placed], self._ask, max_missing=self._max_missing)
         self._keep()
         # What was lost in the midst of the step is not among them: its new owner reads all of it.
         held = [(each, scored) for each, scored in zip(placed, scores, strict=True) if each.shard in self._shards]
-        at = cpu()
-        version, looks = self.engine.version, self._looks(now_us)
-        steps = [
-            (each, self._shards[each.shard].conclude(each, scored, version, look=looks.pop(each.shard, None)))
-            for each, scored in held
-        ]
-        silent = []
-        for shard, look in looks.items():  # nothing came of these, which may be just what is to be said
-            ahead.add(shard)
-            facts = self._shards[shard].silence(look, version)
-            if facts is None:
-                ahead.remove(shard)
-            else:
-                silent.append((self._tenures.held[shard], facts))
-        judged = cpu()
-        commits = [(self._tenures.held[each.shard], facts) for each, facts in steps] + silent
-        outcomes = self._store.commit_many(commits, now_s=self._clock())
-        ahead.difference_update(holding.shard for holding, _ in commits)
-        for (holding, _), outcome in zip(commits, outcomes, strict=True):
-            self._settle(holding, outcome)
-        for (each, _), outcome in zip(steps, outcomes, strict=False):
-            if outcome is Outcome.APPLIED:
-                self._late(each)
-        stage.place += there - begun
-        stage.score += known - there - (stage.model - asked)
-        stage.judge += judged - at
-        stage.commit += cpu() - judged
+        with stage("judge"):
+            version, looks = self.engine.version, self._looks(now_us)
+            steps = [
+                (each, self._shards[each.shard].conclude(each, scored, version, look=looks.pop(each.shard, None)))
+                for each, scored in held
+            ]
+            silent = []
+            for shard, look in looks.items():  # nothing came of these, which may be just what is to be said
+                ahead.add(shard)
+                facts = self._shards[shard].silence(look, version)
+                if facts is None:
+                    ahead.remove(shard)
+                else:
+                    silent.append((self._tenures.held[shard], facts))
+        with stage("commit"):
+            commits = [(self._tenures.held[each.shard], facts) for each, facts in steps] + silent
+            outcomes = self._store.commit_many(commits, now_s=self._clock())
+            ahead.difference_update(holding.shard for holding, _ in commits)
+            for (holding, _), outcome in zip(commits, outcomes, strict=True):
+                self._settle(holding, outcome)
+            for (each, _), outcome in zip(steps, outcomes, strict=False):
+                if outcome is Outcome.APPLIED:
+                    self._late(each)
         return placed
 
     def _discard(self, shard: int) -> None:
@@ -248,10 +250,8 @@ class PullLoop:
 
     def _ask(self, windows: Array) -> Array:
         """The model, its time taken."""
-        begun = self._cpu()
-        scores = self.engine(windows)
-        self.pulse.stage.model += self._cpu() - begun
-        return scores
+        with self._watch.stage("model"):
+            return self.engine(windows)
 
     def _keep(self) -> None:
         """A long step must not lose its leases while nothing is wrong but its length."""
@@ -273,7 +273,8 @@ class PullLoop:
         windows = placed.step.cut.windows
         # A window with gaps waited for its samples, as it should; that says nothing about our speed.
         ends = windows["end_us"][windows["outcome"] == WindowOutcome.COMPLETE]
-        self.pulse.latency.add(self._wall() - ends / 1e6)
+        # Where a replay runs ahead of the clock, samples come before their time: no wait at all.
+        self.pulse.latency.add(np.maximum(0.0, self._wall() - ends / 1e6))
 
     def _settle(self, holding: Holding, outcome: Outcome) -> None:
         """Memory is kept only if it is what Redis holds, or until that is known (`_resolve` comes first)."""
@@ -292,6 +293,8 @@ class PullLoop:
         # Entries that an owner before us has counted are read again, which says nothing about our speed.
         waited = [e.id for each in pulled if (e := next((e for e in each.entries if e.counted), None))]
         self.pulse.lag_s = max(0.0, read_at - min(parse_id(i)[0] for i in waited) / 1000) if waited else 0.0
+        if waited:
+            self.pulse.took[WAIT].count(self.pulse.lag_s)
         windows = sum(len(each.step.cut.windows) for each in placed)
         self.pulse.windows += windows
         if windows:
@@ -301,6 +304,7 @@ class PullLoop:
         """Give back what is held, as far as Redis answers; the rest runs out by itself."""
         try:
             self._tenures.close()
+            speed.add(self._reading, self._account.gained(self.pulse))
         except RedisError as error:
             log.warning("leases are not given back, they run out: %s", error)
         self._reading.close()

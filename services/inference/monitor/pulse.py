@@ -17,7 +17,12 @@ from shared.shards import REPLICAS_KEY, pulse_key
 
 KEPT_MS = 15_000
 LATENCY_EDGES_S = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+# How long a stage of a step takes, whatever its size.
+STAGE_EDGES_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 BATCH_EDGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
+
+
+WAIT = "wait"
 
 
 class Histogram:
@@ -32,6 +37,10 @@ class Histogram:
         """Count values."""
         self.counts += np.bincount(np.searchsorted(self.edges, values), minlength=len(self.counts))
         self.sum += float(values.sum())
+
+    def count(self, value: float) -> None:
+        """Count one value."""
+        self.add(np.array([value]))
 
     def quantile(self, share: float) -> float | None:
         """The upper edge of the bucket with this share; None without values, infinite above the last edge."""
@@ -66,12 +75,18 @@ class Stage:
         return self.place + self.score + self.model + self.judge + self.commit
 
 
+# Reading is waiting, so how long it takes says nothing.
+TIMED = (WAIT, *(name for name in Stage.__slots__ if name != "read"))
+
+
 @dataclass(slots=True)
 class Pulse:
     """One replica. ``beat_s``: its clock when the loop last came round. ``latency``: last sample to commit.
 
     ``lag_s``: how long the oldest entry of the last read had waited in Redis. ``refused``: why the newest
     configuration is not in force, if so. ``model``: name and version of the one in use, ``folder``: where it is.
+    ``stage``: processor time in all; ``took``: elapsed time by step (``wait``: of the oldest entry).
+    ``unacknowledged``: since when (µs), see `alarms.census.oldest`.
     """
 
     beat_s: float = 0.0
@@ -84,7 +99,9 @@ class Pulse:
     refused: str | None = None
     model: str = ""
     folder: str = ""
+    unacknowledged: dict[str, int] = field(default_factory=dict)
     stage: Stage = field(default_factory=Stage)
+    took: dict[str, Histogram] = field(default_factory=lambda: {name: Histogram(STAGE_EDGES_S) for name in TIMED})
     latency: Histogram = field(default_factory=lambda: Histogram(LATENCY_EDGES_S))
     batch: Histogram = field(default_factory=lambda: Histogram(BATCH_EDGES))
 
@@ -100,6 +117,7 @@ class Pulse:
             "refused": self.refused,
             "model": self.model,
             "folder": self.folder,
+            "unacknowledged": self.unacknowledged,
             "stage_s": {name: getattr(self.stage, name) for name in Stage.__slots__},
             "latency_s": self.latency.to_json(),
             "batch": self.batch.to_json(),

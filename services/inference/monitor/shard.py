@@ -7,20 +7,22 @@ thrown away whenever the two might differ.
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
 
 from services.inference import alarms
 from services.inference.alarms import Action, AlarmWard, Applied, Command, CommandError, Known, Liveness, Status
+from services.inference.alarms.slot import Slot
 from services.inference.alarms.together import Look, Tally
 from services.inference.commit.facts import Alert, DeadLetter, Facts, Kind
 from services.inference.commit.reader import Pulled
 from services.inference.commit.store import Snapshot
 from services.inference.engine import Scored
-from services.inference.monitor.counting import windows_counted
+from services.inference.monitor.counting import alert_counted, windows_counted
 from services.inference.monitor.decoding import Decoded
 from services.inference.monitor.elapsed import Elapsed, rounds
 from services.inference.monitor.latest import latest
@@ -93,6 +95,10 @@ class Shard:
         """Patients known."""
         return len(self._cutter)
 
+    def slots(self) -> Iterator[Slot]:
+        """Every active alarm, whoever's."""
+        return (slot for _, slot in chain(self._alarms.alarms(), self._liveness.alarms()))
+
     def reconfigure(self, rules: ShardRules) -> None:
         """Other alarm rules from the next window on; window rules hold until the shard is loaded again."""
         self._rules = rules
@@ -149,7 +155,7 @@ class Shard:
         counters.update(windows_counted(windows, scored))
         counters.update({f"facts|{name}": amount for name, amount in step.facts.items()})
         counters.update(f"dead_letters|{letter.reason}" for letter in placed.dead)
-        counters.update(_counted(alert) for alert in (*said, *by_people, *by_clock))
+        counters.update(self._counted((*said, *by_people, *by_clock)))
         self._offset, self._rewind = step.offset, step.rewind
         return Facts(
             offset=step.offset,
@@ -186,9 +192,16 @@ class Shard:
             rewind=self._rewind,
             command=self._command,
             patients={Kind.STATE: states, Kind.SILENCE: silence},
-            counters=Counter(_counted(alert) for alert in alerts),
+            counters=self._counted(alerts),
             alerts=[Alert(alert.id, _plain(alert)) for alert in alerts],
         )
+
+    def _counted(self, said: Iterable[alarms.Alert]) -> Counter[str]:
+        """These alerts, and by how much the numbers of patients and active alarms have changed with them."""
+        counted = Counter(map(alert_counted, said))
+        counted.update(self._alarms.census())
+        counted.update(self._liveness.census())
+        return counted
 
     def _known(self, states: Mapping[bytes, bytes]) -> Iterator[Known]:
         """Everybody whose silence would count, and those who are known but were never heard."""
@@ -250,10 +263,6 @@ _MOVES = frozenset({Action.ADMIT, Action.STANDBY, Action.DISCHARGE})
 def _watched(ward: AlarmWard, name: bytes) -> bool:
     standing = ward.standing(name)
     return standing is None or standing.status is Status.ADMITTED
-
-
-def _counted(alert: alarms.Alert) -> str:
-    return f"alerts|{alert.kind}|{alert.type}|{alert.priority}|{alert.transition}"
 
 
 def _plain(alert: alarms.Alert) -> bytes:

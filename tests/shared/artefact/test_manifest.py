@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.artefact import ArtefactError
+from shared.artefact import ArtefactError, ScoreReference
 from shared.artefact.manifest import _sealed, read_manifest
 
 JSON = st.recursive(
@@ -18,6 +18,7 @@ JSON = st.recursive(
 )
 KEYS = (
     "name", "version", "lead", "thresholds", "calibration", "metrics", "data", "trained_on", "created", "revision",
+    "reference",
     "format", "labels", "rate_hz", "window_samples", "preprocessing_version", "encoder", "head", "files", "sha256",
 )  # fmt: skip
 
@@ -41,6 +42,21 @@ def body(exported: Path) -> dict[str, Any]:
 def test_a_manifest_goes_to_text_and_back(exported: Path) -> None:
     data = (exported / "manifest.json").read_bytes()
     assert read_manifest(data).to_text().encode() == data
+
+
+def test_a_reference_goes_to_text_and_back_and_a_manifest_without_one_is_as_before(exported: Path) -> None:
+    bare = read_manifest((exported / "manifest.json").read_bytes())
+    assert "reference" not in json.loads(bare.to_text())
+    reference = ScoreReference(counts=(7, *[0] * 18, 2), sum=2.25, on="9 records")
+    told = bare.model_copy(update={"reference": reference})
+    assert read_manifest(told.to_text().encode()).reference == reference
+    assert told.sha256 != bare.sha256
+
+
+@pytest.mark.parametrize("counts", [[], [0] * 20, [1] * 19, [-1, *[1] * 19], [0.5] * 20])
+def test_a_reference_of_other_buckets_or_none_at_all_is_refused(body: dict[str, Any], counts: list[Any]) -> None:
+    body = body | {"reference": {"counts": counts, "sum": 1.0, "on": "records"}}
+    assert "reference" in refusal(_sealed(body).encode())
 
 
 @given(st.binary(max_size=200))

@@ -12,6 +12,7 @@ from shared.artefact import load
 from shared.artefact.writing import scorer_of
 from shared.errors import SelfmisError
 from shared.labels import SCORE_NAMES
+from shared.score_histogram import buckets
 from training.classifier import load_run
 from training.decision import read_decision
 from training.evaluate.command import main as evaluate
@@ -57,6 +58,19 @@ def test_the_manifest_carries_thresholds_calibration_and_figures(model: Path, pr
     assert manifest.calibration == decision.calibration
     assert manifest.metrics["any_mi"]["auroc"] == json.loads(results.read_text())["any_mi"]["auroc"]
     assert tuple(manifest.thresholds) == SCORE_NAMES
+
+
+def test_the_manifest_counts_the_scores_of_the_validation_records(model: Path, probed: Path, cohort: Path) -> None:
+    manifest, decision = load(model).manifest, read_decision(probed)
+    assert decision is not None
+    assert manifest.reference is not None
+    store = Store(cohort)
+    windows = store.signals(store.select(folds=decision.folds, labelled=True), leads=("I",))[:, 0]
+    any_mi = load(model).session()(windows)[:, -1]
+    assert sum(manifest.reference.counts) == decision.records == len(windows)
+    assert np.abs(buckets(any_mi) - manifest.reference.counts).sum() <= 2  # float32 and float64 round apart
+    assert manifest.reference.sum == pytest.approx(any_mi.sum(), rel=1e-3)
+    assert "validation records" in manifest.reference.on
 
 
 def test_a_model_of_simulated_recordings_says_so_in_manifest_and_card(model: Path) -> None:

@@ -1,13 +1,14 @@
 """Whatever happens: no undefined state, one end a beginning, and neither batches, restarts nor replays matter."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.inference.alarms import Action, AlarmWard, Alert, Outcome
+from services.inference.alarms.slot import NO_TYPE
 from services.inference.alarms.table import table
 from shared.labels import SCORE_NAMES
 from tests.services.inference.alarms.events import Ask, Event, Player, Tick, Window, small_rules
@@ -172,3 +173,36 @@ def test_batches_agree_bit_for_bit_with_one_patient_at_a_time(given_rules: objec
     for name, state in fast.ward.changed().items():
         smoothed = np.frombuffer(state, "<f4", len(SCORE_NAMES), offset=48)
         assert smoothed.tolist() == [float(p) for p in slow[name.decode()].probabilities]
+
+
+def counted(ward: AlarmWard) -> Counter[str]:
+    """Everybody, one by one."""
+    found: Counter[str] = Counter()
+    for name in PATIENTS:
+        standing = ward.standing(name.encode())
+        if standing is not None:
+            found[f"patients|{standing.status.label}"] += 1
+            found["muted"] += standing.mute is not None
+    for _, slot in ward.alarms():
+        type_ = "" if slot.type == NO_TYPE else SCORE_NAMES[slot.type]
+        found[f"active|{slot.kind.label}|{type_}|{slot.priority.label}|{slot.phase.label}"] += 1
+    return +found
+
+
+@settings(deadline=None, max_examples=40)
+@given(stories, st.sets(st.integers(0, 45), max_size=4))
+def test_the_sum_of_all_changes_is_how_many_patients_and_alarms_there_are(
+    story: list[Event], stops: set[int]
+) -> None:
+    played, states, total = Player(AlarmWard(small_rules())), dict[bytes, bytes](), Counter[str]()
+    for i, event in enumerate(story):
+        played.play([event])
+        if i in stops:  # another owner goes on from what was committed
+            states |= played.ward.changed()
+            total.update(played.ward.census())
+            assert +total == counted(played.ward)
+            played.ward = AlarmWard(small_rules(), states.items())
+            assert played.ward.census() == Counter()
+    total.update(played.ward.census())
+    assert +total == counted(played.ward)
+    assert not -total
