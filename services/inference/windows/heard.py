@@ -27,9 +27,8 @@ class Heard:
 def heard(p: Patients, log: Log, first: int) -> Heard:
     """Of whom a frame was placed by entry number ``first`` or a later one."""
     rows = np.flatnonzero((p.touched >= first) & (p.touched < NONE))
-    numbers, place = np.unique(p.touched[rows], return_inverse=True)
-    at_us = np.array([log.id(number)[0] * 1000 for number in numbers.tolist()], np.int64)[place]
-    return _of(p, rows, at_us)
+    at_us = np.array([log.id(number)[0] * 1000 for number in range(first, log.next)], np.int64)
+    return _of(p, rows, at_us[p.touched[rows] - first])
 
 
 def known(p: Patients) -> Heard:
