@@ -1,7 +1,8 @@
 """`selfmis bench commit`: what one commit of one shard costs, by the number of patients it updates.
 
-A real Redis with its append-only file on; each update writes a mark, a state and what views show, and
-each commit a few counters. The server's own share is what it reports itself (`INFO commandstats`).
+A real Redis with its append-only file on; each update writes a mark, a state and what views show, every sixth a
+point of a trend (`monitor.trend_every_s` over `window.stride_s`), and each commit a few counters. The server's own
+share is what it reports itself (`INFO commandstats`).
 """
 
 import tempfile
@@ -14,6 +15,7 @@ from benchmarks.report import json_argument, present
 from services.inference.commit.facts import Facts, Kind, Retention
 from services.inference.commit.ids import after
 from services.inference.commit.link import Link
+from services.inference.commit.point import POINT
 from services.inference.commit.store import Outcome, ShardStore
 from services.inference.ownership.lease import Leases, new_token
 from shared.command import Parser, run
@@ -23,6 +25,7 @@ from shared.position import PatientMark
 from shared.sections import MonitorSettings
 
 STATE_BYTES, LATEST_BYTES = 120, 80
+TREND_EVERY = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ def facts(patients: int, offset: str) -> Facts:
             Kind.LATEST: dict.fromkeys(names, bytes(LATEST_BYTES)),
         },
         {"frames": 10 * patients, "entries": 3} | {f"score_le_{bucket}": patients for bucket in range(10)},
+        trend=dict.fromkeys(names[::TREND_EVERY], bytes(POINT.itemsize)),
     )
 
 

@@ -1,5 +1,6 @@
 """Raw waveform: of one patient, of several, and as it comes."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Any
 
@@ -77,9 +78,15 @@ def _known(names: Sequence[str]) -> list[str]:
 
 async def _events(sources: Sources, watcher: Watcher) -> AsyncGenerator[bytes, None]:
     yield HEARTBEAT
+    spoke = asyncio.get_running_loop().time()
     while not watcher.ended:
-        if not await within(HEARTBEAT_S, watcher.news.wait()):
-            yield HEARTBEAT
-            continue
-        for name, strip in watcher.collect(sources.tail.traces):
+        await within(HEARTBEAT_S, watcher.news.wait())
+        new = watcher.collect(sources.tail.traces)
+        for name, strip in new:
             yield event("strip", as_json(strip.view(name.decode())))
+        now = asyncio.get_running_loop().time()
+        if new:
+            spoke = now
+        elif now - spoke >= HEARTBEAT_S:  # looks that find nothing new come every second
+            yield HEARTBEAT
+            spoke = now

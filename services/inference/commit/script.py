@@ -118,12 +118,12 @@ end
 if ARGV[17] ~= '' then
   local size, most = tonumber(ARGV[18]), tonumber(ARGV[19])
   for i, points in ipairs(cmsgpack.unpack(ARGV[17])) do
-    local key = KEYS[7 + kinds + i]
+    local key, length = KEYS[7 + kinds + i], 0
     -- Of more points than are kept only the last are written.
     for at = math.max(0, #points / size - most) * size + 1, #points, size do
-      redis.call('RPUSH', key, string.sub(points, at, at + size - 1))
+      length = redis.call('RPUSH', key, string.sub(points, at, at + size - 1))
     end
-    redis.call('LTRIM', key, -most, -1)
+    if length > most then redis.call('LTRIM', key, -most, -1) end
     redis.call('PEXPIRE', key, ARGV[20])
   end
 end

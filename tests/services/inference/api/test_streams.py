@@ -158,3 +158,15 @@ def test_strips_come_whole_first_and_then_what_is_new_without_a_seam(
         joined = [sample for piece in of_session for sample in piece["samples"]]
         missing = sum(sample is None for sample in joined)
         assert missing < len(joined) / 2
+
+
+def test_a_strip_stream_of_silent_patients_still_shows_that_it_lives(
+    monitored: Monitored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.inference.api.strips.HEARTBEAT_S", 0.5)
+    with (
+        served(monitored.app()) as url,
+        httpx.stream("GET", f"{url}/api/strips/stream?patient=nobody", timeout=10) as answer,
+    ):
+        lines = (line for line in answer.iter_lines() if line)
+        assert [next(lines)[:1] for _ in range(3)] == [":"] * 3

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 
 from services.inference.commit.facts import DEAD_LETTER_BYTES, Alert, DeadLetter, Facts, Kind, Retention
 from services.inference.commit.link import Link
+from services.inference.commit.point import POINT
 from services.inference.commit.script import COMMIT
 from services.inference.commit.store import Holding, Outcome, ShardStore
 from services.inference.ownership.lease import Leases, new_token
@@ -25,6 +27,7 @@ from shared.shards import (
     marks_key,
     parked_key,
     position_key,
+    trend_key,
 )
 
 SHARD = 3
@@ -339,3 +342,15 @@ def test_a_fault_of_one_shard_leaves_the_others_settled(client: Client, link: Li
 
 def test_no_commit_at_all_is_none(store: ShardStore) -> None:
     assert store.commit_many([], now_s=0) == []
+
+
+def test_a_trend_keeps_its_newest_points_in_order_and_expires(link: Link, hold: Any) -> None:
+    retention = replace(RETENTION, trend_points=5, trend_keep_ms=60_000)
+    store = ShardStore(link, lease_ms=60_000, retention=retention)
+    made = [bytes([number]) * POINT.itemsize for number in range(12)]
+    holding = hold()
+    for part in (made[:3], made[3:4], made[4:]):
+        assert store.commit(holding, facts(trend={b"a": b"".join(part)}), now_s=0) is Outcome.APPLIED
+    key = trend_key(holding.shard, b"a")
+    assert link.client.lrange(key, 0, -1) == made[-5:]
+    assert 0 < link.client.pttl(key) <= 60_000
