@@ -1,5 +1,6 @@
 """`selfmis bench faults`: all goes wrong at random, seeded times; nothing may be lost, doubled or miscounted."""
 
+import json
 import secrets
 import signal
 import tempfile
@@ -19,6 +20,7 @@ from benchmarks.faults.watch import by_kind
 from benchmarks.report import json_argument, present
 from benchmarks.untrained import untrained
 from services.inference.engine import open_engine
+from services.inference.monitor.elapsed import SILENCE, elapsed_of
 from services.ingest.synthetic import case, simulate
 from shared.artefact import Model, load
 from shared.command import ANSWER_IS_NO, DONE, Parser, run, settings_arguments
@@ -33,8 +35,9 @@ FIXED = (
     "monitor.alerts_max=1000000",
     "redis.timeout_s=2",
     "ingest.metrics_port=0",
-    # These run on a clock by design, so a run with faults has others than one without.
-    "alarm.stream_lost_s=1000000",
+    # So that what goes wrong makes silence heard.
+    "alarm.stream_lost_s=4",
+    "alarm.gather_s=1",
     "alarm.smoothing=1",
     "alarm.on_windows=2",
     "alarm.of_windows=3",
@@ -108,9 +111,10 @@ def main(argv: Sequence[str]) -> int:
         engine = open_engine(load(build.model), settings.engine)
         _say("running the same samples again, without faults …")
         made = entries(build.scenario, story.run, build.seconds, settings)
-        verdict = judge(story.committed, expected(made, settings, engine))
+        elapsed = [elapsed_of(json.loads(body) for _, body in one.alerts) for one in story.committed]
+        verdict = judge(story.committed, expected(made, settings, engine, elapsed))
         if log is not None:
-            verdict.deliveries = against_log(story.committed, expected(log, settings, engine))
+            verdict.deliveries = against_log(story.committed, expected(log, settings, engine, elapsed))
             more["deliveries_unlike"] = verdict.deliveries
         figures = figures_of(build, seed, story, verdict) | more
     present("faults: the committed facts against the generated samples", figures, arguments.json)
@@ -139,6 +143,7 @@ def figures_of(build: Build, seed: int, story: Story, verdict: Verdict) -> dict[
         "replicas": build.replicas,
         "windows": shares(story.committed, "windows|"),
         "alerts": shares(story.committed, "alerts|"),
+        "silences": sum(shares(story.committed, f"alerts|{kind}|") for kind in SILENCE),
         "lost": verdict.lost,
         "doubled": verdict.doubled,
         "changed": verdict.changed,

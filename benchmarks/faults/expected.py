@@ -15,6 +15,7 @@ from services.inference.commit.facts import Facts, Kind
 from services.inference.commit.reader import Entry, Pulled
 from services.inference.engine import Engine, score
 from services.inference.monitor.decoding import decoded
+from services.inference.monitor.elapsed import Elapsed
 from services.inference.monitor.offline import NOTHING_COMMITTED
 from services.inference.monitor.shard import Shard, ShardRules
 from services.ingest.faults import Network
@@ -25,8 +26,6 @@ from services.ingest.schedule import Schedule
 from services.ingest.streaming import slots
 from services.ingest.ward import ward_of
 from shared.settings import Settings
-
-_BITE = 256
 
 
 @dataclass(slots=True)
@@ -84,24 +83,25 @@ def entries(text: str, run: Run, seconds: float, settings: Settings) -> Iterator
                 yield shard, Entry(f"{math.ceil(due.at_us / 1000)}-{number}", data, counted=True)
 
 
-def expected(log: Iterable[tuple[int, Entry]], settings: Settings, engine: Engine) -> list[Committed]:
-    """What must be committed of each shard when these entries have come, each once."""
+def expected(
+    log: Iterable[tuple[int, Entry]], settings: Settings, engine: Engine, elapsed: Sequence[Sequence[Elapsed]] = ()
+) -> list[Committed]:
+    """What must be committed of each shard when these entries have come, each once.
+
+    ``elapsed``: of each shard, when alarms escalated by the clock while a stream was lost; no samples tell that.
+    """
     rules, missing = ShardRules.of(settings), settings.window.max_missing
-    memories = [Shard(shard, rules, NOTHING_COMMITTED) for shard in range(settings.stream.shards)]
-    waiting: list[list[Entry]] = [[] for _ in memories]
-    found = [Committed() for _ in memories]
-
-    def take(shards: Sequence[int]) -> None:
-        read = decoded([Pulled(shard, tuple(waiting[shard]), ()) for shard in shards], rules.most_bytes)
-        placed = [memories[each.pulled.shard].place(each) for each in read]
-        scores = score([each.step.cut for each in placed], engine, max_missing=missing)
-        for each, scored in zip(placed, scores, strict=True):
-            found[each.shard].add(memories[each.shard].conclude(each, scored, engine.version))
-            waiting[each.shard].clear()
-
+    waiting: list[list[Entry]] = [[] for _ in range(settings.stream.shards)]
     for shard, entry in log:
         waiting[shard].append(entry)
-        if len(waiting[shard]) >= _BITE:
-            take([shard])
-    take([shard for shard in range(len(memories)) if waiting[shard]])
+    found = []
+    for shard, come in enumerate(waiting):
+        memory = Shard(shard, rules, NOTHING_COMMITTED)
+        (read,) = decoded([Pulled(shard, tuple(come), ())], rules.most_bytes)
+        placed = memory.place(read)
+        (scored,) = score([placed.step.cut], engine, max_missing=missing)
+        passed = elapsed[shard] if elapsed else ()
+        found.append(Committed())
+        found[-1].add(memory.conclude(placed, scored, engine.version, elapsed=passed))
+        come.clear()
     return found

@@ -7,7 +7,8 @@ confirmation is counted twice in ``facts|frames``, and its samples in ``facts|sa
 windows have closed, in ``facts|samples_late``; that is what they are for. These are compared with the log instead
 (`against_log`), where it was kept: every entry that Redis holds, counted once.
 
-**Which alerts.** All but those of `SILENCE` kinds, which are about silence and run on a clock by design.
+**Which alerts.** All, but of those about silence (`SILENCE`), which tell when frames came, only that none is there
+twice. Escalations by the clock while a stream was lost are repeated where they were (`monitor.elapsed`).
 
 **Which state of a patient.** Of the mark, session and next window (its high-water mark says where the stream stood
 when a window closed, which follows from the order of deliveries); everything else bit by bit, but for what is
@@ -110,21 +111,23 @@ def _windows(verdict: Verdict, shard: int, have: Committed, want: Committed) -> 
 
 
 def _alerts(verdict: Verdict, shard: int, have: Committed, want: Committed) -> None:
-    found, must = (
-        [(i, body) for i, body in each.alerts if json.loads(body)["kind"] not in SILENCE] for each in (have, want)
-    )
-    times = Counter(i for i, _ in found)
-    bodies, wanted = dict(found), dict(must)
+    bodies, wanted = dict(have.alerts), _by_samples(want.alerts)
+    times, by_samples = Counter(i for i, _ in have.alerts), _by_samples(have.alerts)
     for name in wanted.keys() - bodies.keys():
         verdict.lost += 1
         verdict.note(f"shard {shard}: alert {name} is missing")
     for name, amount in times.items():
-        if amount > 1 or name not in wanted:
-            verdict.doubled += amount - (name in wanted)
+        due = name in wanted or name not in by_samples
+        if amount > due:
+            verdict.doubled += amount - due
             verdict.note(f"shard {shard}: alert {name} is there {amount} times")
-        elif bodies[name] != wanted[name]:
+        elif name in wanted and bodies[name] != wanted[name]:
             verdict.changed += 1
             verdict.note(f"shard {shard}: alert {name} is another")
+
+
+def _by_samples(alerts: Sequence[tuple[str, bytes]]) -> dict[str, bytes]:
+    return {i: body for i, body in alerts if json.loads(body)["kind"] not in SILENCE}
 
 
 def _patients(verdict: Verdict, shard: int, have: Committed, want: Committed) -> None:
