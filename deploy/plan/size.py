@@ -114,7 +114,7 @@ def size(ward: Ward, costs: Costs) -> Plan:
         lease_ops_per_s=lease_ops,
         lease_redis_cores=lease_ops * costs.lease_op_us / 1e6,
         division_s=division,
-        take_over_s=ward.lease_s * 1.2 + division,
+        take_over_s=ward.lease_s + division,
     )
 
 

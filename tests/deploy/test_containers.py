@@ -160,8 +160,8 @@ def test_what_is_mounted_is_in_the_repository_or_made_as_the_comment_says(compos
                 assert source in compose["volumes"], f"{name}: {source}"
 
 
-# Rules, routes and dashboards, where this checkout has them.
-LANDING = ("../prometheus/rules", "../alertmanager/alertmanager.yml", "../grafana")
+# Dashboards, where this checkout has them.
+LANDING = ("../grafana",)
 
 
 def test_prometheus_scrapes_the_services_as_the_commented_file_scrapes_one_machine(

@@ -225,5 +225,13 @@ def test_the_training_job_says_what_the_command_understands() -> None:
 
 
 def test_the_simulated_ward_is_the_commented_one() -> None:
-    there = KUBERNETES / "components" / "ingest" / "ward.yaml"
-    assert there.read_text() == (ROOT / "deploy" / "scenarios" / "ward.yaml").read_text()
+    (ward,) = [d for d in rendered("overlays/small") if d["metadata"]["name"].startswith("selfmis-ward")]
+    assert ward["data"] == {"ward.yaml": (ROOT / "deploy" / "scenarios" / "ward.yaml").read_text("utf-8")}
+    (volume,) = [
+        volume["configMap"]["name"]
+        for volume in named("overlays/small", "Deployment", "selfmis-ingest")["spec"]["template"]["spec"][
+            "volumes"
+        ]
+        if "configMap" in volume
+    ]
+    assert volume == ward["metadata"]["name"]
