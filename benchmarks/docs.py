@@ -79,7 +79,7 @@ BENCHES: tuple[Bench, ...] = (
         "ownership",
         ("--lease", "30"),
         "Ten thousand shards among 200 replicas, all in one process over a real Redis, without commits: what"
-        " leases and heartbeats cost, how long shards of killed replicas rest (`lease_s` and a fifth at"
+        " leases and heartbeats cost, how long shards of killed replicas rest (`lease_s` at"
         " best). And the pure division among a fleet of 800. Goal: under one core of Redis.",
     ),
 )

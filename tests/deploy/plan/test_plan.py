@@ -60,8 +60,13 @@ def test_a_longer_stride_costs_less_and_a_higher_rate_more() -> None:
 def test_ten_million_patients_need_what_the_page_says_must_change() -> None:
     ward = Ward(10**7, 5)
     said = "\n".join(changes(ward, size(ward, COSTS)))
-    for word in ("Cluster", "stream.shards = 16384", "num_replicas", "monitor.lease_s", "replay_horizon", "cells"):
+    for word in ("Cluster", "stream.shards = 16384", "num_replicas", "replay_horizon", "cells"):
         assert word in said
+
+
+def test_a_division_that_takes_long_wants_a_longer_lease() -> None:
+    ward, slow = Ward(10**7, 5), replace(COSTS, division_s=10.0)
+    assert any("monitor.lease_s of at least" in change for change in changes(ward, size(ward, slow)))
 
 
 def test_a_small_ward_needs_nothing_special() -> None:
