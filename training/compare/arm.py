@@ -7,18 +7,11 @@ A key is an option of the method or one of `PLAN_KEYS`, so two arms may differ i
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_type_hints
 
-import numpy as np
-
-from shared.encoder import build
 from shared.errors import SelfmisError
-from shared.labels import SCORE_NAMES
-from training.methods import Needs, Teacher, find, plain
-from training.pretrain.loop import build_trained
+from training.methods import Needs, find, plain
 from training.pretrain.plan import Plan
 
 _OF_THE_GRID = frozenset({
@@ -53,23 +46,13 @@ class Arm:
     def needs(self) -> Needs:
         """What its method needs; options may add to it."""
         method = find(self.method)
-        added = getattr(method.options.parse(self.options), "needs", None)
-        needs: Needs = method.needs if added is None else added(method.needs)
+        needs: Needs = method.options.parse(self.options).needs(method.needs)
         return needs
 
     @property
     def all_leads(self) -> bool:
         """Whether the encoder that it ends with reads twelve leads, and not one of them."""
-        return self.needs.all_leads and not _one_of_twelve(self.method, self.options, self.needs.teacher)
-
-
-@cache
-def _one_of_twelve(method: str, options: tuple[str, ...], taught: bool) -> bool:
-    """Whether a method trains an encoder of twelve inputs, of which a run keeps the part for one lead."""
-    plan = Plan(method=method, store=Path(), options=options, teacher=Path() if taught else None)
-    dim = build(plan.encoder).dim
-    teacher = Teacher(np.zeros(dim, np.float32), np.ones(dim, np.float32)) if taught else None
-    return bool(getattr(build_trained(plan, SCORE_NAMES, teacher), "one_of_twelve", False))
+        return self.needs.all_leads and not self.needs.one_of_twelve
 
 
 def parse_arm(text: str) -> Arm:

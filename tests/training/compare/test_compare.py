@@ -16,6 +16,7 @@ from shared.errors import SelfmisError
 from training.compare.command import arguments, grid_of, main
 from training.compare.grid import lay_out
 from training.compare.units import Encoding
+from training.methods import methods
 from training.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -213,3 +214,13 @@ def test_what_cannot_be_compared_is_refused_before_anything_starts(
     with pytest.raises(SelfmisError, match=message):
         main(asked(few, tmp_path / "out", *more))
     assert not made(tmp_path / "out")
+
+
+def test_every_method_there_is_can_be_laid_out(few: Path, tmp_path: Path) -> None:
+    arms = [method.name for method in methods()]
+    command = asked(few, tmp_path, "--leads", "I,II", "--heads", "probe", "--methods", *arms)
+    laid = lay_out(grid_of(arguments(command)), Store(few))
+    leads = {arm: {cell.row.lead for cell in laid.cells if cell.row.arm.title == arm} for arm in arms}
+    assert leads["upper"] == leads["cmsc"] == {"12"}
+    assert leads["lead-masking"] == leads["generative"] == {"I", "II"}
+    assert len({unit.name for unit in laid.units}) == len(laid.units)
