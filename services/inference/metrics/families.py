@@ -45,6 +45,9 @@ DEAD_REASONS = (
     *("future_start", "index", "rate_changed", "wrong_lead"),  # `monitor.shard.LETTERS`
 )
 
+REFUSED = ("future_start", "index", "no_room", "rate_changed", "stale_session", "wrong_lead")
+"""Why windowing refuses frames."""
+
 # Family in the committed hash -> metric, and the values that are there from the start.
 _COMMITTED: Mapping[str, tuple[c.Family, Sequence[Labels]]] = {
     "windows": (c.WINDOWS, [("scored",), ("rejected",), ("missing",)]),
@@ -148,10 +151,9 @@ def _named(values: Values) -> Values:
 
 def _frames(facts: Mapping[str, float]) -> Values:
     prefix = "frames_"
-    refused: Values = {
-        (name.removeprefix(prefix),): value for name, value in facts.items() if name.startswith(prefix)
-    }
-    return {("taken",): facts.get("frames", 0) - sum(refused.values())} | dict(refused)
+    refused: dict[Labels, float] = {(reason,): 0 for reason in REFUSED}
+    refused |= {(name.removeprefix(prefix),): value for name, value in facts.items() if name.startswith(prefix)}
+    return {("taken",): facts.get("frames", 0) - sum(refused.values())} | refused
 
 
 def _samples(facts: Mapping[str, float]) -> Values:

@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from services.inference.metrics import MonitorCollector, exposition
 from services.inference.metrics.catalogue import CATALOGUE, Family, markdown
-from services.inference.metrics.families import DEAD_REASONS
+from services.inference.metrics.families import DEAD_REASONS, REFUSED
 from services.inference.monitor import speed
 from services.inference.monitor.pulse import Pulse, tell
 from services.inference.monitor.shard import LETTERS
@@ -92,7 +92,8 @@ def test_alarms_that_came_and_went_stand_at_zero_and_every_kind_is_there_from_th
 def test_frames_taken_are_those_not_refused(client: Client, scrape: Callable[..., Value]) -> None:
     client.hset(counters_key(0), mapping={"facts|frames": 10, "facts|frames_stale_session": 3})
     value = scrape()
-    assert (value("frames_total", outcome="taken"), value("frames_total", outcome="stale_session")) == (7, 3)
+    told = {reason: value("frames_total", outcome=reason) for reason in ("taken", *REFUSED)}
+    assert told == {"taken": 7, **dict.fromkeys(REFUSED, 0), "stale_session": 3}
 
 
 def test_a_shard_without_a_lease_is_unowned_and_what_waits_in_it_is_lag(
