@@ -53,7 +53,7 @@ _COMMITTED: Mapping[str, tuple[c.Family, Sequence[Labels]]] = {
     "windows": (c.WINDOWS, [("scored",), ("rejected",), ("missing",)]),
     "rejects": (c.REJECTS, [(reason.label,) for reason in REASONS]),
     "dead_letters": (c.DEAD, [(reason,) for reason in DEAD_REASONS]),
-    "commands": (c.COMMANDS, [(outcome.value,) for outcome in CommandOutcome]),
+    "commands": (c.COMMANDS, [(outcome,) for outcome in (*(o.value for o in CommandOutcome), "malformed")]),
 }
 _PHASES = tuple(phase for phase in Phase if phase in ACTIVE_PHASES)
 _SCORES, _SUM, _FACTS = "score", "score_sum_e6", "facts"

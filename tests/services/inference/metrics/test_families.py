@@ -19,7 +19,7 @@ from services.inference.monitor import speed
 from services.inference.monitor.pulse import Pulse, tell
 from services.inference.monitor.shard import LETTERS
 from shared.artefact import Manifest, Model, ScoreReference
-from shared.connection import Client
+from shared.connection import Client, connect
 from shared.score_histogram import SCORE_EDGES
 from shared.shards import (
     BATCH_FIELD,
@@ -184,6 +184,18 @@ def test_no_more_is_asked_of_redis_for_a_thousand_patients_than_for_none(
         for key in (latest_key(shard), state_key(shard)):
             client.hset(key, mapping={f"p{i}": b"x" * 100 for i in range(1000)})
     assert abs(cost() - small) < 200
+
+
+def test_a_redis_cluster_is_scraped_all_the_same(cluster_url: str, manifest: Manifest) -> None:
+    with connect(cluster_url) as cluster:
+        for shard in range(SHARDS):
+            cluster.hset(counters_key(shard), "windows|scored", shard + 1)
+        pulse = Pulse(steps=3)
+        speed.add(cluster, speed.Account().gained(pulse))
+        body, _ = exposition(MonitorCollector(lambda: cluster, SHARDS, lambda: manifest), "")
+    assert b'selfmis_windows_total{outcome="scored"} 10.0' in body
+    assert b"selfmis_steps_total 3.0" in body
+    assert b"selfmis_redis_up 1.0" in body
 
 
 def test_openmetrics_is_given_to_whoever_asks_for_it(client: Client, redis_url: str, model: Model) -> None:
