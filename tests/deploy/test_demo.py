@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from deploy.alerting import NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 WARD = """
@@ -50,9 +53,16 @@ def demo(folder: Path, model: Path, *arguments: str) -> "subprocess.Popen[str]":
 @pytest.mark.timeout(240)
 def test_a_short_demo_does_its_work_and_leaves_nothing_behind(tmp_path: Path, untrained: Path) -> None:
     summary = tmp_path / "summary.json"
-    process = demo(tmp_path, untrained, "--seconds", "22", "--port", str(free_port()), "--json", str(summary))
+    watch = [f"watch.{name}_port={free_port()}" for name in ("prometheus", "alertmanager")]
+    sets = [word for setting in watch for word in ("--set", setting)]
+    process = demo(
+        tmp_path, untrained, "--seconds", "22", "--port", str(free_port()), "--json", str(summary), *sets
+    )
     said, _ = process.communicate(timeout=220)
     assert process.returncode == 0, said
+    for what, names in NAMES.items():
+        installed = any(shutil.which(name) for name in names)
+        assert (f"{what} is on http://127.0.0.1:" if installed else f"no {what}: ") in said
     assert "Traceback" not in said
     assert "The pipeline did its work" in said
     assert "Research use only" in said
