@@ -15,6 +15,7 @@ from benchmarks.commit import facts
 from benchmarks.report import json_argument, present
 from services.inference.commit.facts import Retention
 from services.inference.commit.link import Link
+from services.inference.commit.point import POINT
 from services.inference.commit.store import Outcome, ShardStore
 from services.inference.ownership.lease import Leases, new_token
 from shared.command import Parser, run
@@ -22,7 +23,7 @@ from shared.embedded import embedded
 from shared.errors import SelfmisError
 from shared.frames import HEADER, Frames, encode, frame_bytes
 from shared.sections import MonitorSettings
-from shared.shards import BATCH_FIELD, latest_key, marks_key, state_key, stream_key
+from shared.shards import BATCH_FIELD, latest_key, marks_key, state_key, stream_key, trend_key
 
 RATES_HZ = (100, 250, 500)
 
@@ -54,6 +55,16 @@ def state_bytes(link: Link, patients: int) -> float:
     return sum(float(client.memory_usage(key, samples=0)) for key in keys) / patients
 
 
+def trend_bytes(link: Link) -> float:
+    """Of one patient's whole trend, as settings keep it by default."""
+    client: Any = link.client
+    key = trend_key(0, b"patient-000000")
+    rng = np.random.default_rng(1)
+    for _ in range(MonitorSettings().trend_points):
+        client.rpush(key, rng.bytes(POINT.itemsize))
+    return float(client.memory_usage(key, samples=0))
+
+
 def main(argv: Sequence[str]) -> int:
     """Fill one shard of a Redis started for it and ask what each key takes."""
     parser = Parser(prog="selfmis bench memory", description=main.__doc__)
@@ -78,6 +89,7 @@ def main(argv: Sequence[str]) -> int:
                     f"kept_mb_per_patient_hour_{hertz}hz": kept * 3600 / 1e6,
                 }
             figures["state_bytes_per_patient"] = state_bytes(link, arguments.patients)
+            figures["trend_bytes_per_patient"] = trend_bytes(link)
         finally:
             link.close()
     present("Redis memory; a frame is one second of one patient", figures, arguments.json)

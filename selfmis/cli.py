@@ -42,6 +42,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("plan", "deploy.plan.command", "how many cores, shards and Redis servers some patients take"),
     Command("doctor", "deploy.doctor.command", "look a deployment over and say what to do"),
     Command("demo", "deploy.demo.command", "a simulated ward on this machine, watched live"),
+    Command("bench api", "benchmarks.api", "how soon the views of a whole ward are answered"),
     Command("bench alarms", "benchmarks.alarms", "cost of the alarm rules per window"),
     Command(
         "bench capacity", "benchmarks.capacity", "how many patients this machine holds, at what cost a window"

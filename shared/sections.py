@@ -121,7 +121,7 @@ class MonitorSettings(Section):
     trend_every_s: float = Field(
         30.0, ge=0.5, le=86400, description="a patient's trend keeps one window of so much sample time"
     )
-    trend_points: int = Field(360, ge=1, le=10_000, description="points kept of a patient's trend, 30 bytes each")
+    trend_points: int = Field(240, ge=1, le=10_000, description="points kept of a patient's trend, 33 bytes each")
 
     @field_validator("heartbeat_s")
     @classmethod

@@ -191,6 +191,7 @@ async def _answered(sources: Sources, asked: Sequence[Asked]) -> JSONResponse:
         if PENDING not in outcomes or time.monotonic() >= deadline:
             break
         await asyncio.sleep(_LOOK_EVERY_S)
+    sources.ward.forget()
     best = min(range(len(asked)), key=lambda i: _order(outcomes[i]))
     first, outcome = asked[best], outcomes[best]
     where = f"/api/commands/{first.shard}/{first.id}"

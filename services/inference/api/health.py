@@ -11,7 +11,7 @@ from services.inference.api import answers, reading
 from services.inference.api.access import role_of
 from services.inference.api.model_in_use import InUse
 from services.inference.api.sources import Sources
-from services.inference.api.ward import counted, read_ward
+from services.inference.api.ward import counted
 from services.inference.monitor.pulse import pulses
 from shared.errors import SelfmisError
 
@@ -62,7 +62,7 @@ def routes(sources: Sources) -> APIRouter:
                 "ready": found.owned == found.shards,
                 "shards": found.shards,
                 "owned": found.owned,
-                **counted(read_ward(client, shards)),
+                **counted(sources.ward.now()),
                 "lag_s": max((float(each["lag_s"]) for each in told), default=None),
                 "windows": sum(totals[f"windows|{outcome}"] for outcome in ("scored", "rejected", "missing")),
                 "model": _model_name(sources, sources.model.now(client)),

@@ -13,7 +13,7 @@ from services.inference.api.errors import Refused
 from services.inference.api.patient_json import as_json, mutes_view
 from services.inference.api.sources import Sources
 from services.inference.api.trend import read_trend
-from services.inference.api.ward import Wanted, Ward, read_patient, read_ward
+from services.inference.api.ward import Wanted, Ward, read_patient
 from shared.frames import FrameError, patient_bytes
 
 MOST = 1000
@@ -38,7 +38,7 @@ def routes(sources: Sources) -> APIRouter:
         alarm: Literal["mi", "technical"] | None = None,
     ) -> Response:
         """Everybody, a page at a time: MI alarms first, by priority, then by any-MI; or by name."""
-        ward = read_ward(sources.client, sources.shards)
+        ward = sources.ward.now()
         wanted = Wanted(search, None if status is None else Status[status.upper()], alarm or "", sort == "name")
         rows = ward.rows(wanted)
         page = ward.views(rows[offset : offset + limit])

@@ -10,9 +10,11 @@ from anyio import CapacityLimiter
 from services.inference.api.alert_log import AlertLog
 from services.inference.api.follower import Follower
 from services.inference.api.model_in_use import ModelInUse
+from services.inference.api.recent import RecentWard
 from services.inference.api.sse import Streams
 from services.inference.api.strip_log import StripLog
 from services.inference.api.strip_tail import Tail
+from services.inference.api.ward import read_ward
 from shared.connection import Client
 from shared.frames import LEADS
 from shared.settings import Settings
@@ -43,6 +45,11 @@ class Sources:
     def model(self) -> ModelInUse:
         """The model that the monitor uses."""
         return ModelInUse(self.folder)
+
+    @cached_property
+    def ward(self) -> RecentWard:
+        """Everybody at a glance."""
+        return RecentWard(lambda: read_ward(self.client, self.shards))
 
     @property
     def alerts(self) -> AlertLog:

@@ -90,7 +90,7 @@ class Retention:
     alerts_keep_ms: int
     audit_max: int
     dead_letters_max: int
-    trend_points: int = 360
+    trend_points: int = 240
     trend_keep_ms: int = 86_400_000
 
     @classmethod

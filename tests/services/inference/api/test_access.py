@@ -148,7 +148,7 @@ def test_a_fault_of_ours_is_a_line_without_what_was_sent(
     def broken(*_: object) -> None:
         raise KeyError("patient Jane Doe")
 
-    monkeypatch.setattr("services.inference.api.patients.read_ward", broken)
+    monkeypatch.setattr("services.inference.api.sources.read_ward", broken)
     with served(monitored.app()) as url:
         said = httpx.get(f"{url}/api/patients")
     assert said.status_code == 500

@@ -150,7 +150,7 @@ def test_a_zip_that_unpacks_to_far_more_than_it_weighs_is_refused(web: httpx.Cli
 def test_more_than_can_be_scored_at_once_is_told_to_come_back(
     monitored: Monitored, beating: Callable[..., Any]
 ) -> None:
-    body = json.dumps({"rate_hz": 1000, "millivolts": np.tile(beating(60, 1000), 8).round(3).tolist()}).encode()
+    body = json.dumps({"rate_hz": 250, "millivolts": np.tile(beating(60, 250), 10).round(3).tolist()}).encode()
     statuses: list[int] = []
 
     def post(url: str) -> None:

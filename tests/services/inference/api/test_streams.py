@@ -2,11 +2,16 @@
 
 import contextlib
 import json
+import os
 import random
+import socket
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +19,10 @@ import pytest
 
 from services.inference.api import reading
 from services.inference.api.cursor import Cursor
-from tests.services.inference.api.conftest import SHARDS, Event, Monitored, events, served, until
+from tests.services.inference.api.conftest import OVERRIDES, SHARDS, Event, Monitored, events, served, until
+
+ROOT = Path(__file__).resolve().parents[4]
+PROGRAM = ROOT / "tests" / "services" / "inference" / "console" / "api_process.py"
 
 
 @contextlib.contextmanager
@@ -170,3 +178,48 @@ def test_a_strip_stream_of_silent_patients_still_shows_that_it_lives(
     ):
         lines = (line for line in answer.iter_lines() if line)
         assert [next(lines)[:1] for _ in range(3)] == [":"] * 3
+
+
+@pytest.mark.full
+def test_an_api_process_killed_at_random_moments_loses_no_alert_for_who_comes_back(monitored: Monitored) -> None:
+    rolls, told, cursor = random.Random(3), Counter[str](), Cursor(SHARDS).text()
+    feeding = threading.Thread(target=monitored.ingest, args=(240,), kwargs={"speed": 8})
+    feeding.start()
+    kills = 0
+    while feeding.is_alive():
+        with _process(monitored) as (url, process):
+            killer = threading.Timer(rolls.uniform(0.5, 4), process.kill)
+            killer.start()
+            while process.poll() is None:
+                cursor = _receive(url, cursor, told, 10_000)
+            killer.join()
+            kills += 1
+    feeding.join()
+    every = ids(monitored)
+    with served(monitored.app()) as url:
+        until(lambda: _all(url, cursor, told, set(every)), "the rest")
+    assert kills > 1
+    assert set(told) == set(every)
+
+
+@contextlib.contextmanager
+def _process(monitored: Monitored) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """The API in a process of its own, listening."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, str(PROGRAM), str(port), monitored.url, monitored.folder, *OVERRIDES]
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    try:
+        until(lambda: _answers(f"http://127.0.0.1:{port}/healthz"), "the process")
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
