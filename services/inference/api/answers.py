@@ -46,7 +46,7 @@ class Ready(Answer):
     shards: int
     owned: int
     commits: int
-    patients_refused: int = Field(description="frames of patients beyond what a shard takes")
+    frames_no_room: int = Field(description="frames of patients beyond `window.max_patients` of a shard")
     replicas: list[Replica]
 
 

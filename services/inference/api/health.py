@@ -38,7 +38,7 @@ def routes(sources: Sources) -> APIRouter:
             "shards": found.shards,
             "owned": found.owned,
             "commits": found.commits,
-            "patients_refused": counters["facts|frames_no_room"],
+            "frames_no_room": counters["facts|frames_no_room"],
             "replicas": [_replica(name, told) for name, told in pulses(sources.client)],
         }
         return JSONResponse(said, status_code=200 if ready else 503)

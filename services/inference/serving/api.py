@@ -1,5 +1,6 @@
 """The `Api` replica: the HTTP application behind Serve's proxy. Stateless; any replica answers."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,7 +30,10 @@ class Api:
         if self._url is None:
             raise SelfmisError("an Api needs a Redis: set redis.url (SELFMIS_REDIS_URL)")
         self._access = Access.of(self._settings.api)
-        self._access.check_address(_proxy_host())
+        host = _proxy_host()
+        if host is not None:
+            self._access.check_address(host)
+        _log_with_serve()
 
     def __serve_build_asgi_app__(self) -> Any:
         """The application; its connection is made at the first request that needs one."""
@@ -41,9 +45,18 @@ class Api:
         return make_app(connected, self._settings, self._model, self._access)
 
 
-def _proxy_host() -> str:
-    """The address that Serve's proxies listen on."""
+def _log_with_serve() -> None:
+    """What the API logs (a line a request, without patients) goes where Serve's own lines go, at its level."""
+    serve, ours = logging.getLogger("ray.serve"), logging.getLogger("services.inference.api")
+    ours.setLevel(serve.getEffectiveLevel())
+    ours.handlers = list(serve.handlers)
+    ours.propagate = False
+
+
+def _proxy_host() -> str | None:
+    """The address that Serve's proxies listen on; None where there are none."""
     client = _get_global_client()
     if client is None:
         raise SelfmisError("an Api runs in Ray Serve only: nothing else tells it what its proxy listens on")
-    return str(client.http_config.host)
+    host = client.http_config.host
+    return None if host is None else str(host)

@@ -1,5 +1,6 @@
 """Views over what a real monitor committed."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -9,10 +10,13 @@ import pytest
 from services.inference.api import reading
 from services.inference.commit.point import POINT
 from services.inference.monitor.offline import compare, offline
+from services.inference.monitor.pull import PullLoop
 from services.inference.monitor.shard import ShardRules
+from services.inference.monitor.worker import Worker
+from shared.connection import connect
 from shared.frames import decode
 from shared.shards import BATCH_FIELD, shard_of, stream_key, trend_key
-from tests.services.inference.api.conftest import SHARDS, Monitored, settings_of
+from tests.services.inference.api.conftest import SHARDS, Monitored, served, settings_of
 
 RANKS = {"high": 3, "medium": 2, "low": 1}
 
@@ -155,3 +159,15 @@ def test_the_model_shown_is_the_one_that_the_monitor_loaded(web: httpx.Client, m
     assert web.get("/api/model").json()["name"] == "untrained"
     counted = web.get("/api/counters").json()
     assert counted == dict(reading.counters(monitored.client, SHARDS))
+
+
+def test_readiness_counts_the_frames_for_which_a_shard_has_no_room(redis_url: str, monitored: Monitored) -> None:
+    worker = Worker(PullLoop(redis_url, settings_of("window.max_patients=2"), "crowded", monitored.engine))
+    worker.start()
+    with connect(redis_url) as client:
+        ward = replace(monitored, url=redis_url, client=client)
+        ward.ingest(20)
+        with served(ward.app()) as url:
+            assert httpx.get(f"{url}/readyz").json()["frames_no_room"] > 0
+            assert httpx.get(f"{url}/api/patients").json()["total"] == 2 * SHARDS
+    assert worker.stop(20)
