@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 LOCK   := requirements.lock
 STAMP  := $(VENV)/.installed
 PACKAGES := shared services training deploy benchmarks selfmis
+# Tests that wait for real processes wait side by side; those of one file stay together, for what they share.
+SIDE_BY_SIDE ?= -n logical --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -28,7 +30,7 @@ demo: $(STAMP) ## a simulated ward on this machine, until Ctrl-C (DEMO_SECONDS=9
 	@$(BIN)/selfmis demo
 
 test: lint types ## lint, type-check and test (under 15 minutes on 2 cores)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-full: lint types ## everything, slow proofs included
 	$(BIN)/python -m pytest -m "full or not full" --timeout 1800
