@@ -102,6 +102,6 @@ class Retention:
             settings.audit_max,
             settings.dead_letters_max,
             settings.trend_points,
-            # As long as they show anything of the time that they are for.
-            round(2 * settings.trend_points * settings.trend_every_s * 1000),
+            # A day, or as long as they show anything of the time that they are for.
+            round(max(86_400, 2 * settings.trend_points * settings.trend_every_s) * 1000),
         )
