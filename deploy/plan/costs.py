@@ -37,6 +37,7 @@ class Costs:
     redis_commit_us: float
     monitor_bytes_per_patient: float
     state_bytes_per_patient: float
+    trend_bytes_per_patient: float
     division_s: float  # of so many shards among so many replicas:
     division_pairs: float
     lease_op_us: float  # of Redis, for one renewal or heartbeat
@@ -72,6 +73,7 @@ def read(folder: Path) -> Costs:
         redis_commit_us=redis_commit,
         monitor_bytes_per_patient=capacity("rss_mb") * 1e6 / capacity("patients"),
         state_bytes_per_patient=memory("state_bytes_per_patient"),
+        trend_bytes_per_patient=memory("trend_bytes_per_patient"),
         division_s=ownership("fleet_division_s"),
         division_pairs=ownership("fleet") * ownership("shards"),
         lease_op_us=ownership("redis_cores") / ownership("redis_ops_per_s") * 1e6,

@@ -83,7 +83,7 @@ def size(ward: Ward, costs: Costs) -> Plan:
     kept_s = ward.horizon_s + WINDOW_S + ward.stride_s + WindowSettings().lateness_s + WAITING_S
     sent = frame_bytes(math.ceil(ward.rate_hz))
     stream_gb = frames * kept_s * sent / 1e9
-    state_gb = ward.patients * costs.state_bytes_per_patient / 1e9
+    state_gb = ward.patients * (costs.state_bytes_per_patient + costs.trend_bytes_per_patient) / 1e9
     memory_gb = (stream_gb + state_gb) * FRAGMENTATION
     into = frames * sent + windows * costs.state_bytes_per_patient
     # Renewals where nothing is committed, at most; and a heartbeat of each replica, five a lease.
