@@ -10,7 +10,7 @@ SIDE_BY_SIDE ?= -n logical --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-full lint types bench lock clean distclean
+.PHONY: help setup demo test test-full lint types bench dashboards lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ types: $(STAMP) ## mypy, strict
 
 bench: $(STAMP) ## the quick benchmarks; docs/benchmarks.md lists them all
 	@for name in codec signal windows engine alarms; do $(BIN)/selfmis bench $$name || exit; done
+
+dashboards: $(STAMP) ## write Grafana's boards and what Kubernetes makes of them anew
+	$(BIN)/python -m deploy.grafana
+	$(BIN)/python -m deploy.prometheus_rule
 
 lock: $(STAMP) ## resolve the newest allowed versions into requirements.lock
 	$(BIN)/pip-compile -q --upgrade --extra dev --strip-extras --unsafe-package pip --no-header --no-emit-index-url \

@@ -58,7 +58,10 @@ def files(rules: Path, grafana: Path) -> dict[Path, str]:
                 "apiVersion": "kustomize.config.k8s.io/v1beta1",
                 "kind": "Kustomization",
                 "configMapGenerator": [
-                    {"name": f"selfmis-board-{Path(each).stem.lower().replace('_', '-')}", "files": [each]}
+                    {
+                        "name": f"selfmis-board-{Path(each).stem.lower().replace('_', '-')}",
+                        "files": [f"selfmis-{Path(each).name}={each}"],
+                    }
                     for each in found
                 ],
                 "generatorOptions": {"labels": {"grafana_dashboard": "1"}, "disableNameSuffixHash": True},

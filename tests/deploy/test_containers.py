@@ -154,14 +154,9 @@ def test_what_is_mounted_is_in_the_repository_or_made_as_the_comment_says(compos
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
             if source.startswith(".") and not source.startswith(made):
-                absent = source in LANDING and not (DOCKER / source).exists()
-                assert absent or (DOCKER / source).exists(), f"{name}: {source}"
+                assert (DOCKER / source).exists(), f"{name}: {source}"
             elif not source.startswith("."):
                 assert source in compose["volumes"], f"{name}: {source}"
-
-
-# Dashboards, where this checkout has them.
-LANDING = ("../grafana",)
 
 
 def test_prometheus_scrapes_the_services_as_the_commented_file_scrapes_one_machine(

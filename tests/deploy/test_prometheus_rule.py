@@ -33,7 +33,7 @@ def test_every_board_becomes_a_labelled_config_map(tmp_path: Path) -> None:
     (tmp_path / "ward.json").write_text("{}")
     made = yaml.safe_load(files(tmp_path, tmp_path)[tmp_path / "kustomization.yaml"])
     assert boards(tmp_path) == ["ward.json"]
-    assert made["configMapGenerator"] == [{"name": "selfmis-board-ward", "files": ["ward.json"]}]
+    assert made["configMapGenerator"] == [{"name": "selfmis-board-ward", "files": ["selfmis-ward.json=ward.json"]}]
     assert made["generatorOptions"]["labels"] == {"grafana_dashboard": "1"}
     assert "../../../grafana" in files(tmp_path, tmp_path)[COMPONENT / "kustomization.yaml"]
 
