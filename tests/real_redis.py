@@ -46,7 +46,7 @@ def other_redis() -> Path:
 
 @pytest.fixture(scope="session")
 def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRedis]:
-    """Start a redis-server with any options; gives its port once it listens."""
+    """Start a redis-server with any options; gives its port once it answers and has read its data."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*options: str, executable: Path | None = None, port: int = 0, folder: Path | None = None) -> int:
@@ -61,7 +61,13 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRedis
         def listens() -> bool:
             assert process.poll() is None, (folder / "log").read_text()
             with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", port)) == 0
+                probe.settimeout(5)
+                if probe.connect_ex(("127.0.0.1", port)) != 0:
+                    return False
+                if "--tls-port" in options:
+                    return True
+                probe.sendall(b"PING\r\n")
+                return not probe.recv(64).startswith(b"-LOADING")
 
         until(listens, f"redis-server {options}")
         return port

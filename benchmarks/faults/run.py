@@ -66,8 +66,8 @@ def through(house: House, plan: Iterator[Moment], say: Say, *, within_s: float, 
     """
     settings = house.build.settings
     owned(house)
-    began = time.monotonic()
     story = Story(house.stream())
+    began = time.monotonic()  # on a busy machine it takes seconds until anything streams
     web = house.web if house.build.serve else None
     with Watch(house.port, settings.stream.shards, settings.window.stride_s, within_s, web) as watch:
         if first_s is None:

@@ -142,6 +142,8 @@ def running(redis_url: str, *overrides: str) -> Iterator[Talk]:
 
 @pytest.fixture(scope="module")
 def lasting(redis_server: EmbeddedServer) -> Iterator[Talk]:
+    with connect(redis_server.url) as client:
+        client.flushall()  # what other modules left, a number of shards above all
     with running(redis_server.url) as talk:
         yield talk
 
