@@ -165,6 +165,11 @@ class ApiSettings(Section):
     command_wait_s: float = Field(
         2.0, ge=0, le=30, description="so long a command is waited for before the answer is that it is pending"
     )
+    fhir_patient_system: str = Field(
+        "http://selfmis-monitor.invalid/fhir/patient",
+        pattern=r"^[A-Za-z][A-Za-z0-9+.\-]*:[^\s|]+$",
+        description="the system (a URI) of patients' identifiers in FHIR resources",
+    )
 
 
 class GatewaySettings(Section):
