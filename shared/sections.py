@@ -15,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 
+from shared.loopback import is_loopback
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[float, Field(gt=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -192,6 +194,48 @@ class GatewaySettings(Section):
     session_memory_s: float = Field(
         7 * 86400.0, ge=60, description="how long the start of a silent session is remembered"
     )
+
+
+class WebhookSettings(Section):
+    """Where `selfmis webhook` posts each alert, signed, and how it tries again."""
+
+    url: str | None = Field(
+        None,
+        description="https:// address that takes alerts (http:// on loopback only); several: with blanks between",
+    )
+    secret: Token = Field(None, description="key of the signatures, 16 characters or more; the receivers know it")
+    timeout_s: float = Field(5.0, gt=0, le=60, description="an answer must be complete within this")
+    retry_first_s: Positive = Field(1.0, description="after a failure the next try comes so much later …")
+    retry_most_s: Positive = Field(300.0, description="… then twice as much each time, up to this")
+    give_up_s: Positive = Field(86_400.0, description="an alert this old that fails once more is given up")
+    metrics_host: str = Field("127.0.0.1", description="address of the sender's Prometheus metrics")
+    metrics_port: int = Field(9109, ge=0, le=65535, description="port of the same; 0 for none")
+
+    @field_validator("url")
+    @classmethod
+    def _safe(cls, url: str | None) -> str | None:
+        for one in (url or "").split():
+            try:
+                parts = urlsplit(one)
+                host, user, _ = parts.hostname, parts.username, parts.port
+            except ValueError:
+                raise ValueError("is no address") from None
+            if not host or user is not None:
+                raise ValueError("must be https://host/path, without user or password")
+            if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+                raise ValueError("must be https://: alerts name patients (http:// is for loopback only)")
+        return url
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Each address once."""
+        return tuple(dict.fromkeys((self.url or "").split()))
+
+    @model_validator(mode="after")
+    def _signed(self) -> "WebhookSettings":
+        if self.urls and self.secret is None:
+            raise ValueError("an address needs webhook.secret (SELFMIS_WEBHOOK_SECRET): alerts are signed")
+        return self
 
 
 class AlarmSettings(Section):
