@@ -116,9 +116,14 @@ class MonitorSettings(Section):
     )
     heartbeat_s: Positive = Field(1.0, description="how often a replica says that it lives; below lease_s")
     pace_s: float = Field(0.4, ge=0, le=5, description="a step begins at most this often; fewer steps cost less")
-    alerts_keep_s: Positive = Field(7 * 86400.0, description="alerts are kept about this long")
+    alerts_keep_s: float = Field(
+        7 * 86400.0, gt=0, le=1e9, description="alerts, their strips and dead letters are kept this long"
+    )
     alerts_max: int = Field(1000, ge=1, description="and at most about this many of a shard")
-    audit_max: int = Field(10_000, ge=1, description="audit entries kept of a shard")
+    audit_keep_s: float = Field(
+        30 * 86400.0, gt=0, le=1e9, description="who did what is kept this long, at least as long as alerts"
+    )
+    audit_max: int = Field(10_000, ge=1, description="and at most about this many entries of a shard")
     dead_letters_max: int = Field(200, ge=1, description="unusable entries kept of a shard")
     trend_every_s: float = Field(
         30.0, ge=0.5, le=86400, description="a patient's trend keeps one window of so much sample time"
@@ -131,6 +136,13 @@ class MonitorSettings(Section):
         if heartbeat_s > info.data.get("lease_s", heartbeat_s * 2) / 2:
             raise ValueError("must be at most half of monitor.lease_s, or live replicas pass for dead")
         return heartbeat_s
+
+    @field_validator("audit_keep_s")
+    @classmethod
+    def _as_long_as_alerts(cls, audit_keep_s: float, info: ValidationInfo) -> float:
+        if audit_keep_s < info.data.get("alerts_keep_s", 0.0):
+            raise ValueError("must be at least monitor.alerts_keep_s: an alert's audit goes with it, not before")
+        return audit_keep_s
 
 
 def _visible(token: SecretStr | None) -> SecretStr | None:
