@@ -15,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 
+from shared.loopback import is_loopback
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[float, Field(gt=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -114,9 +116,14 @@ class MonitorSettings(Section):
     )
     heartbeat_s: Positive = Field(1.0, description="how often a replica says that it lives; below lease_s")
     pace_s: float = Field(0.4, ge=0, le=5, description="a step begins at most this often; fewer steps cost less")
-    alerts_keep_s: Positive = Field(7 * 86400.0, description="alerts are kept about this long")
+    alerts_keep_s: float = Field(
+        7 * 86400.0, gt=0, le=1e9, description="alerts, their strips and dead letters are kept this long"
+    )
     alerts_max: int = Field(1000, ge=1, description="and at most about this many of a shard")
-    audit_max: int = Field(10_000, ge=1, description="audit entries kept of a shard")
+    audit_keep_s: float = Field(
+        30 * 86400.0, gt=0, le=1e9, description="who did what is kept this long, at least as long as alerts"
+    )
+    audit_max: int = Field(10_000, ge=1, description="and at most about this many entries of a shard")
     dead_letters_max: int = Field(200, ge=1, description="unusable entries kept of a shard")
     trend_every_s: float = Field(
         30.0, ge=0.5, le=86400, description="a patient's trend keeps one window of so much sample time"
@@ -129,6 +136,13 @@ class MonitorSettings(Section):
         if heartbeat_s > info.data.get("lease_s", heartbeat_s * 2) / 2:
             raise ValueError("must be at most half of monitor.lease_s, or live replicas pass for dead")
         return heartbeat_s
+
+    @field_validator("audit_keep_s")
+    @classmethod
+    def _as_long_as_alerts(cls, audit_keep_s: float, info: ValidationInfo) -> float:
+        if audit_keep_s < info.data.get("alerts_keep_s", 0.0):
+            raise ValueError("must be at least monitor.alerts_keep_s: an alert's audit goes with it, not before")
+        return audit_keep_s
 
 
 def _visible(token: SecretStr | None) -> SecretStr | None:
@@ -165,6 +179,11 @@ class ApiSettings(Section):
     command_wait_s: float = Field(
         2.0, ge=0, le=30, description="so long a command is waited for before the answer is that it is pending"
     )
+    fhir_patient_system: str = Field(
+        "http://selfmis-monitor.invalid/fhir/patient",
+        pattern=r"^[A-Za-z][A-Za-z0-9+.\-]*:[^\s|]+$",
+        description="the system (a URI) of patients' identifiers in FHIR resources",
+    )
 
 
 class GatewaySettings(Section):
@@ -187,6 +206,48 @@ class GatewaySettings(Section):
     session_memory_s: float = Field(
         7 * 86400.0, ge=60, description="how long the start of a silent session is remembered"
     )
+
+
+class WebhookSettings(Section):
+    """Where `selfmis webhook` posts each alert, signed, and how it tries again."""
+
+    url: str | None = Field(
+        None,
+        description="https:// address that takes alerts (http:// on loopback only); several: with blanks between",
+    )
+    secret: Token = Field(None, description="key of the signatures, 16 characters or more; the receivers know it")
+    timeout_s: float = Field(5.0, gt=0, le=60, description="an answer must be complete within this")
+    retry_first_s: Positive = Field(1.0, description="after a failure the next try comes so much later …")
+    retry_most_s: Positive = Field(300.0, description="… then twice as much each time, up to this")
+    give_up_s: Positive = Field(86_400.0, description="an alert this old that fails once more is given up")
+    metrics_host: str = Field("127.0.0.1", description="address of the sender's Prometheus metrics")
+    metrics_port: int = Field(9109, ge=0, le=65535, description="port of the same; 0 for none")
+
+    @field_validator("url")
+    @classmethod
+    def _safe(cls, url: str | None) -> str | None:
+        for one in (url or "").split():
+            try:
+                parts = urlsplit(one)
+                host, user, _ = parts.hostname, parts.username, parts.port
+            except ValueError:
+                raise ValueError("is no address") from None
+            if not host or user is not None:
+                raise ValueError("must be https://host/path, without user or password")
+            if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+                raise ValueError("must be https://: alerts name patients (http:// is for loopback only)")
+        return url
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Each address once."""
+        return tuple(dict.fromkeys((self.url or "").split()))
+
+    @model_validator(mode="after")
+    def _signed(self) -> "WebhookSettings":
+        if self.urls and self.secret is None:
+            raise ValueError("an address needs webhook.secret (SELFMIS_WEBHOOK_SECRET): alerts are signed")
+        return self
 
 
 class AlarmSettings(Section):

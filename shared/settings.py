@@ -39,6 +39,7 @@ from shared.sections import (
     Section,
     StreamSettings,
     WatchSettings,
+    WebhookSettings,
     WindowSettings,
 )
 
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     monitor: MonitorSettings = MonitorSettings()
     gateway: GatewaySettings = GatewaySettings()
     api: ApiSettings = ApiSettings()
+    webhook: WebhookSettings = WebhookSettings()
     alarm: AlarmSettings = AlarmSettings()
     watch: WatchSettings = WatchSettings()
 

@@ -134,6 +134,12 @@ def source_key(source: str) -> str:
     return f"source:{{{source}}}"
 
 
+def webhook_keys(receiver: str) -> tuple[str, str, str]:
+    """Of a receiver of alerts: the lease of who sends to it, its epoch, and a hash: shard -> last alert sent."""
+    place = f"{PREFIX}:webhook:{{{receiver}}}"
+    return f"{place}:lease", f"{place}:epoch", f"{place}:sent"
+
+
 def session_start_key(shard: int, patient: bytes, session: int) -> bytes:
     """String: when a session began (microseconds), for devices that leave it to the gateway; it expires."""
     return f"start:{tag(shard)}:{session}:".encode() + patient

@@ -129,9 +129,11 @@ class AlertLog:
             upper = "+" if until is None else f"{until.of(shard)[0]}-{until.of(shard)[1]}"
             return alerts_key(shard), {"min": f"({after[0]}-{after[1]}", "max": upper, "count": count}
 
-        behind = range(self.shards)
+        behind: Sequence[int] = range(self.shards)
+        if wanted.patient:
+            behind = [shard_of(wanted.patient.encode(), self.shards)]
         if until is not None:
-            behind = [s for s in behind if until.of(s) > since.of(s)]  # type: ignore[assignment]  # both are iterated
+            behind = [s for s in behind if until.of(s) > since.of(s)]
         found: list[Logged] = []
         at = dict(since.at)
         for row in self._merged(behind, page, "xrange", limit):

@@ -9,6 +9,7 @@ from services.inference.api import (
     audit_routes,
     commands,
     errors,
+    fhir_routes,
     health,
     page,
     patients,
@@ -19,6 +20,7 @@ from services.inference.api import (
 from services.inference.api.access import Access, Gate
 from services.inference.api.access_log import AccessLog
 from services.inference.api.answers import Error
+from services.inference.api.fhir_refusals import FhirRefusals
 from services.inference.api.headers import SecurityHeaders
 from services.inference.api.limits import Limits
 from services.inference.api.sources import Sources, opened_once
@@ -59,6 +61,7 @@ def make_app(connected: Callable[[], Client], settings: Settings, folder: str, a
         audit_routes.routes(sources),
         commands.routes(sources),
         score_route.routes(sources),
+        fhir_routes.routes(sources),
         patients.routes(sources),
         patients.last_routes(sources),
     ):
@@ -70,5 +73,6 @@ def make_app(connected: Callable[[], Client], settings: Settings, folder: str, a
     app.add_middleware(Gate, access=access)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(errors.LastResort)
+    app.add_middleware(FhirRefusals)
     app.add_middleware(AccessLog)
     return app

@@ -84,7 +84,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How much is kept of what only grows. Streams are trimmed by whole nodes, so a little more stays."""
+    """How much is kept of what only grows. Exactly so long (dead letters: as alerts); of numbers a little more."""
 
     alerts_max: int
     alerts_keep_ms: int
@@ -92,6 +92,7 @@ class Retention:
     dead_letters_max: int
     trend_points: int = 240
     trend_keep_ms: int = 86_400_000
+    audit_keep_ms: int = 30 * 86_400_000
 
     @classmethod
     def of(cls, settings: MonitorSettings) -> "Retention":
@@ -104,4 +105,5 @@ class Retention:
             settings.trend_points,
             # A day, or as long as they show anything of the time that they are for.
             round(max(86_400, 2 * settings.trend_points * settings.trend_every_s) * 1000),
+            round(settings.audit_keep_s * 1000),
         )

@@ -63,8 +63,8 @@ class Script:
 #       trend of each patient who has new points.
 # ARGV: token, lease ms, expected sequence, next sequence, commit id, offset, rewind, command,
 #       alerts max, alerts keep ms, audit max, dead letters max, then packed lists: counters, alerts, audit,
-#       dead letters, trend points (one string a trend); bytes of a point, most points, trend keep ms;
-#       how many kinds, then the packed lists: put of each kind, drop of each kind.
+#       dead letters, trend points (one string a trend); bytes of a point, most points, trend keep ms,
+#       audit keep ms; how many kinds, then the packed lists: put of each kind, drop of each kind.
 COMMIT = Script("""
 local stored = redis.call('HMGET', KEYS[2], 'sequence', 'commit', 'command')
 local sequence = stored[1] or '0'
@@ -87,10 +87,10 @@ local function many(command, key, packed)
     redis.call(command, key, unpack(list, first, math.min(first + 3999, #list)))
   end
 end
-local kinds = tonumber(ARGV[21])
+local kinds = tonumber(ARGV[22])
 for kind = 1, kinds do
-  many('HSET', KEYS[7 + kind], ARGV[21 + kind])
-  many('HDEL', KEYS[7 + kind], ARGV[21 + kinds + kind])
+  many('HSET', KEYS[7 + kind], ARGV[22 + kind])
+  many('HDEL', KEYS[7 + kind], ARGV[22 + kinds + kind])
 end
 if ARGV[13] ~= '' then
   local list = cmsgpack.unpack(ARGV[13])
@@ -101,8 +101,6 @@ if ARGV[14] ~= '' then
   for i = 1, #list, 2 do
     redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[9], '*', 'id', list[i], 'body', list[i + 1])
   end
-  local now = redis.call('TIME')
-  redis.call('XTRIM', KEYS[4], 'MINID', '~', string.format('%.0f', math.max(0, now[1] * 1000 - ARGV[10])))
 end
 if ARGV[15] ~= '' then
   local list = cmsgpack.unpack(ARGV[15])
@@ -127,6 +125,16 @@ if ARGV[17] ~= '' then
     redis.call('PEXPIRE', key, ARGV[20])
   end
 end
+-- What is too old goes with the shard's next commit, whatever that is about. A shard without any loses all of
+-- it by itself, that long after the last of it was added.
+local now = redis.call('TIME')[1] * 1000
+local function age(key, keep, added)
+  redis.call('XTRIM', key, 'MINID', string.format('%.0f', math.max(0, now - keep)))
+  if added ~= '' then redis.call('PEXPIRE', key, keep) end
+end
+age(KEYS[4], ARGV[10], ARGV[14])
+age(KEYS[5], ARGV[21], ARGV[15])
+age(KEYS[6], ARGV[10], ARGV[16])
 if ARGV[8] ~= (stored[3] or '0-0') then redis.call('XTRIM', KEYS[7], 'MINID', '~', ARGV[8]) end
 return {'applied', ARGV[4]}
 """)

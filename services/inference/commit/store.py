@@ -129,7 +129,7 @@ class ShardStore:
             retention.audit_max,
             retention.dead_letters_max,
         )
-        self._trend = (POINT.itemsize, retention.trend_points, retention.trend_keep_ms)
+        self._kept = (POINT.itemsize, retention.trend_points, retention.trend_keep_ms, retention.audit_keep_ms)
 
     def load(self, holding: Holding) -> Snapshot | None:
         """What is stored of the shard, and the holding set to it; None when the lease is no longer ours.
@@ -217,7 +217,7 @@ class ShardStore:
                 after.command,
                 *self._limits,
                 *_lists(facts),
-                *self._trend,
+                *self._kept,
                 len(_KINDS),
                 *_hashes(facts),
             ),

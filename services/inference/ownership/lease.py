@@ -15,7 +15,7 @@ from shared.shards import epoch_key, lease_key, position_key
 # KEYS: lease, epoch. ARGV: token, lease ms. Ours already: the reply to an earlier try was lost.
 # A lease that outlasts ours by far (the server's clock was set back, or it has no limit) is
 # shortened to ours, never taken. DEL of the absent key is a write that a full Redis allows (see COMMIT).
-_ACQUIRE = Script("""
+ACQUIRE = Script("""
 local holder = redis.call('GET', KEYS[1])
 if holder == ARGV[1] then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -40,7 +40,7 @@ return {1, redis.call('HGET', KEYS[2], 'sequence') or '0'}
 """)
 
 # KEYS: lease. ARGV: token.
-_RELEASE = Script("""
+RELEASE = Script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """)
@@ -71,7 +71,7 @@ class Leases:
         After a lost reply try again with the same token: it may have been granted.
         """
         keys = (lease_key(shard), epoch_key(shard))
-        granted, epoch = _ACQUIRE(self._link.client, keys, token, self._lease_ms)
+        granted, epoch = ACQUIRE(self._link.client, keys, token, self._lease_ms)
         return Holding(shard, token, int(epoch), now_s) if granted else None
 
     def renew(self, holding: Holding, *, now_s: float) -> Standing:
@@ -90,4 +90,4 @@ class Leases:
 
     def release(self, shard: int, token: str) -> bool:
         """Give a shard back at once; False where it was no longer ours."""
-        return bool(_RELEASE(self._link.client, (lease_key(shard),), token))
+        return bool(RELEASE(self._link.client, (lease_key(shard),), token))

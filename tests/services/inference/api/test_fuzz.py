@@ -10,6 +10,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
 from tests.services.inference.api.conftest import Monitored, served
+from tests.services.inference.fhir.published import checked
 
 CHECKS = [not_a_server_error, response_schema_conformance, content_type_conformance]
 ENDLESS = {"/api/alerts/stream", "/api/strips/stream"}
@@ -38,6 +39,9 @@ def fuzz(app: FastAPI, examples: int) -> int:
                 case.validate_response(answer, checks=CHECKS)
                 if answer.status_code >= 400:
                     said = answer.json()
+                    if case.operation.path.startswith("/fhir"):
+                        checked(said)
+                        return
                     assert list(said) == ["error"] or answer.status_code == 503, said
                     assert "\n" not in said.get("error", "")
 

@@ -31,7 +31,9 @@ from shared.shards import (
 )
 
 SHARD = 3
-RETENTION = Retention(alerts_max=500, alerts_keep_ms=60_000, audit_max=500, dead_letters_max=300)
+RETENTION = Retention(
+    alerts_max=500, alerts_keep_ms=60_000, audit_max=500, dead_letters_max=300, audit_keep_ms=120_000
+)
 
 
 @pytest.fixture
@@ -354,3 +356,26 @@ def test_a_trend_keeps_its_newest_points_in_order_and_expires(link: Link, hold: 
     key = trend_key(holding.shard, b"a")
     assert link.client.lrange(key, 0, -1) == made[-5:]
     assert 0 < link.client.pttl(key) <= 60_000
+
+
+def aged(client: Client, key: str, age_s: float, **entry: str) -> None:
+    """An entry as it was added so long ago."""
+    fields: Any = entry
+    client.xadd(key, fields, id=f"{round((client.time()[0] - age_s) * 1000)}-0")
+
+
+def test_every_commit_removes_what_is_too_old_to_the_entry(client: Client, store: ShardStore, hold: Any) -> None:
+    ages = {alerts_key(SHARD): 60, dead_letters_key(SHARD): 60, audit_key(SHARD): 120}
+    for key, keep_s in ages.items():
+        for age_s in (keep_s + 9, keep_s + 5, keep_s - 30):
+            aged(client, key, age_s, body=str(age_s))
+    store.commit(hold(), facts(), now_s=0)
+    for key, keep_s in ages.items():
+        assert [row for _, row in client.xrange(key)] == [{b"body": b"%d" % (keep_s - 30)}]
+
+
+def test_what_a_silent_shard_keeps_ends_by_itself(client: Client, store: ShardStore, hold: Any) -> None:
+    everything = facts(alerts=[Alert("a", b"one")], audit=[b"muted"], dead=[DeadLetter("checksum", "4-0", b"x")])
+    store.commit(hold(), everything, now_s=0)
+    for key, keep_s in ((alerts_key(SHARD), 60), (dead_letters_key(SHARD), 60), (audit_key(SHARD), 120)):
+        assert keep_s * 1000 - 10_000 < client.pttl(key) <= keep_s * 1000

@@ -1,0 +1,1 @@
+"""Alerts posted to receivers, signed, each at least once (docs/webhook.md)."""

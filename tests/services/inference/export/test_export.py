@@ -1,0 +1,158 @@
+"""What is exported is what was committed, each once, however often the export was killed."""
+
+import base64
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import wfdb
+
+from services.inference.alarms.alert import Alert
+from services.inference.api import reading
+from services.inference.api.alert_log import AlertLog
+from services.inference.export.command import export, main
+from services.inference.export.folder import LISTS, PROGRESS, ExportError, ExportFolder
+from services.inference.export.wfdb_record import ANNOTATOR
+from shared.connection import Client
+from shared.labels import SCORE_NAMES
+from shared.shards import ALERT_BODY, ALERT_ID, alerts_key
+from shared.wfdb import read_comments, read_header, read_stretch
+from tests.services.inference.fhir.published import checked
+
+SHARDS = 3
+SYSTEM = "http://hospital.example/mrn"
+
+
+def commit(client: Client, number: int, *, strip: bool = True) -> dict[str, Any]:
+    """An alert with a strip of its own, as a commit appends it."""
+    rng = np.random.default_rng(number)
+    scores = tuple(rng.random(len(SCORE_NAMES)).tolist())
+    alert = Alert(
+        id=f"{number:032x}", alarm="0" * 32, patient=f"β\u2028{number}", kind="mi", transition="began",
+        cause="evidence", phase="raised", priority="high", type="IMI", time_us=1_700_000_000_123_456 + number,
+        began_us=1, session=1, window=1, close=("AMI",), scores=scores, evidence=scores, quality=0.9, model="m:1",
+    )  # fmt: skip
+    body: dict[str, Any] = alert.to_dict() | {"strip": None}
+    if strip:
+        raw = rng.integers(-32768, 32767, 1000, "<i2", endpoint=True).tobytes()
+        body["strip"] = {"rate_hz": 100, "uv_per_lsb": 1.0, "int16": base64.b64encode(raw).decode()}
+    entry = {ALERT_ID: alert.id, ALERT_BODY: json.dumps(body, ensure_ascii=False).encode()}
+    client.xadd(alerts_key(number % SHARDS), entry)  # type: ignore[arg-type]  # of bytes, as it takes them
+    return body
+
+
+@pytest.fixture
+def run(client: Client, tmp_path: Path) -> Callable[[], int]:
+    def exported() -> int:
+        folder = ExportFolder(tmp_path / "out", SHARDS, patient_system=SYSTEM, lead="I")
+        return export(AlertLog(client, SHARDS), folder)
+
+    return exported
+
+
+def lines(folder: Path, name: str) -> list[str]:
+    return (folder / name).read_text(encoding="utf-8").splitlines()
+
+
+def test_a_strip_reads_back_as_it_was_with_our_reader_and_with_wfdb(
+    client: Client, run: Callable[[], int], tmp_path: Path
+) -> None:
+    body = commit(client, 1)
+    assert run() == 1
+    (place,) = lines(tmp_path / "out", "RECORDS")
+    path = tmp_path / "out" / place
+    counts = np.frombuffer(base64.b64decode(body["strip"]["int16"]), "<i2")
+    # The lowest value of format 16 means that there is no sample; a clipped strip must not have gaps.
+    expected = np.maximum(counts, -32767)
+    stretch = read_stretch(path.with_suffix(".hea"), read_header(path.with_suffix(".hea")), 0)
+    np.testing.assert_array_equal(stretch.values * stretch.uv_per_lsb, expected)
+    assert not stretch.missing.any()
+    record = wfdb.rdrecord(str(path))
+    np.testing.assert_allclose(record.p_signal[:, 0] * 1000, expected, atol=1e-9)
+    assert (record.fs, record.sig_name, record.units) == (100, ["I"], ["mV"])
+    assert record.base_datetime is not None
+    assert record.base_datetime.isoformat() == "2023-11-14T22:13:10.123457"
+    comments = read_comments(path.with_suffix(".hea"))
+    assert any(comment.startswith("scores: IMI=") for comment in comments)
+    assert "Research use only" in comments[-1]
+    note = wfdb.rdann(str(path), ANNOTATOR)
+    assert note.aux_note[0].startswith("Myocardial infarction suspected, type IMI (close: AMI)")
+
+
+def test_every_alert_is_there_once_over_any_number_of_runs(
+    client: Client, run: Callable[[], int], tmp_path: Path
+) -> None:
+    for number in range(30):
+        commit(client, number, strip=number % 2 == 0)
+    assert (run(), run()) == (30, 0)
+    for number in range(30, 40):
+        commit(client, number)
+    assert run() == 10
+    folder = tmp_path / "out"
+    ids = [checked(json.loads(line)).id for line in lines(folder, "Communication.ndjson")]
+    assert sorted(ids) == [f"{number:032x}" for number in range(40)]
+    assert len({checked(json.loads(line)).id for line in lines(folder, "Observation.ndjson")}) == 40
+    assert len(set(lines(folder, "RECORDS"))) == 25
+
+
+@pytest.mark.parametrize("after", ["records", *LISTS])
+def test_an_export_that_was_killed_is_continued_as_if_it_had_not_been(
+    client: Client, run: Callable[[], int], tmp_path: Path, after: str
+) -> None:
+    """Killed in the midst of a page: its files may be there or half there, the progress is of the page before."""
+    folder = tmp_path / "out"
+    for number in range(5):
+        commit(client, number)
+    run()
+    before = (folder / PROGRESS).read_bytes()
+    for number in range(5, 9):
+        commit(client, number)
+    run()
+    expected = {name: lines(folder, name) for name in LISTS}
+    (folder / PROGRESS).write_bytes(before)
+    if after in LISTS:
+        with (folder / after).open("ab") as file:
+            file.write(b'{"half')
+    assert run() == 4
+    assert {name: lines(folder, name) for name in LISTS} == expected
+
+
+def test_a_folder_that_cannot_be_continued_is_refused(
+    client: Client, run: Callable[[], int], tmp_path: Path
+) -> None:
+    commit(client, 1)
+    run()
+    folder = tmp_path / "out"
+    shutil.copytree(folder, tmp_path / "other")
+    (folder / "RECORDS").write_bytes(b"")
+    with pytest.raises(ExportError, match="shorter"):
+        run()
+    (tmp_path / "other" / PROGRESS).unlink()
+    with pytest.raises(ExportError, match="no progress"):
+        ExportFolder(tmp_path / "other", SHARDS, patient_system=SYSTEM, lead="I")
+    with pytest.raises(ExportError, match="other shards"):
+        ExportFolder(folder, SHARDS + 1, patient_system=SYSTEM, lead="I")
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(
+    client: Client, run: Callable[[], int], tmp_path: Path
+) -> None:
+    commit(client, 1)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "records").write_text("in the way")
+    with pytest.raises(ExportError, match="cannot be written"):
+        run()
+
+
+def test_the_command_exports_what_the_api_shows(client: Client, redis_url: str, tmp_path: Path) -> None:
+    for number in range(3):
+        commit(client, number)
+    settings = ["--set", f"redis.url={redis_url}", "--set", f"stream.shards={SHARDS}"]
+    assert main(["--out", str(tmp_path / "out"), *settings]) == 0
+    found = {json.loads(line)["id"] for line in lines(tmp_path / "out", "Communication.ndjson")}
+    assert found == {alert["id"] for alert in reading.alerts(client, SHARDS, 100)}
+    assert (tmp_path / "out").stat().st_mode & 0o077 == 0
