@@ -83,8 +83,8 @@ SCORES = Row(
             "Cumulative share, now and reference",
             "Which share of the scores is at most this: of the last hour, and of the model's reference recordings."
             " Drift is the largest difference between the two.",
-            ("selfmis:score_share:rate1h", "last hour"),
-            ("selfmis:score_share:reference", "reference"),
+            ("max by (le) (selfmis:score_share:rate1h)", "last hour"),
+            ("max by (le) (selfmis:score_share:reference)", "reference"),
             unit="percentunit",
             top=1,
             width=HALF,

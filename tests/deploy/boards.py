@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ def filled(expr: str, **variables: str) -> str:
     return re.sub(r"\$(\w+)", lambda found: (BUILTIN | variables).get(found[1], ".*"), expr)
 
 
+@cache
 def recorded() -> dict[str, str]:
     """What each recorded series is: it takes a rule's interval, up to a minute, until Prometheus has one."""
     groups = [g for path in sorted(RULES.glob("*.yml")) for g in yaml.safe_load(path.read_text("utf-8"))["groups"]]

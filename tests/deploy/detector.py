@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 from services.ingest.synthetic import case, simulate
-from shared.artefact import DataSource, Facts, Model, load
+from shared.artefact import DataSource, Facts, Model, ScoreReference, load
 from shared.artefact.writing import write
 from shared.encoder import HeadConfig, build, new_head
 from shared.labels import SCORE_NAMES
 from shared.network import Classifier, Preprocessing
+from shared.score_histogram import buckets
 
 INFARCT = "ALMI"
 PEOPLE = 150
@@ -44,6 +45,7 @@ def make(folder: Path) -> Model:
             row = SCORE_NAMES.index(name)
             last.weight[row] = torch.from_numpy(w)
             last.bias[row] = float(-middle @ w)
+    scores = 1 / (1 + np.exp(-(embedded - middle) @ w))
     facts = Facts.stated(
         name="detector",
         version="1",
@@ -54,6 +56,9 @@ def make(folder: Path) -> Model:
         trained_on="simulated recordings",
         created=datetime(2026, 1, 1, tzinfo=UTC),
         revision="test",
+        reference=ScoreReference(
+            counts=tuple(buckets(scores).tolist()), sum=float(scores.sum()), on="simulated recordings"
+        ),
     )
     write(folder, Classifier(encoder, head).eval(), facts, golden_mv=np.concatenate([infarcts[:8], others[:8]]))
     return load(folder)
