@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from shared.command import Parser, run
 from shared.errors import SelfmisError
@@ -108,12 +109,31 @@ def page(figures: Path) -> str:
             "",
             f"    {bench.command}",
             "",
+            *_table(found),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _table(found: dict[str, Any]) -> list[str]:
+    """Figures one below the other; where each is a set of figures of its own, those side by side."""
+    if not any(isinstance(value, dict) for value in found.values()):
+        return [
             "| figure | value |",
             "|---|---|",
+            *(f"| `{name}` | {_shown(value)} |" for name, value in found.items()),
         ]
-        lines += [f"| `{name}` | {_shown(value)} |" for name, value in found.items()]
-        lines.append("")
-    return "\n".join(lines)
+    names = dict.fromkeys(name for each in found.values() for name in each)
+    return [
+        f"| figure | {' | '.join(found)} |",
+        "|---|" + "---|" * len(found),
+        *(
+            f"| `{name}` | "
+            + " | ".join(_shown(each[name]) if name in each else "" for each in found.values())
+            + " |"
+            for name in names
+        ),
+    ]
 
 
 def _shown(value: object) -> str:

@@ -186,16 +186,16 @@ def crowd(patients: int, over_s: float) -> str:
 
 
 def start_ingest(
-    folder: Path, url: str, patients: int, settings: Settings, stack: ExitStack
+    folder: Path, url: str, patients: int, settings: Settings, stack: ExitStack, *, horizon_s: float = 5
 ) -> "subprocess.Popen[bytes]":
-    """The ingest process, streaming; it is ended with the stack."""
+    """The ingest process, streaming; it is ended with the stack. ``horizon_s``: what is done stays so long."""
     (folder / "load.yaml").write_text(crowd(patients, settings.window.stride_s), encoding="utf-8")
     port = free_port()
     overrides = {
         "redis.url": url,
         "ingest.metrics_port": port,
         "stream.shards": settings.stream.shards,
-        "stream.replay_horizon_s": 5,
+        "stream.replay_horizon_s": horizon_s,
         "stream.max_entry_bytes": settings.stream.max_entry_bytes,
         # What falls behind shall be seen, not held back.
         "ingest.max_lag_s": 1e6,

@@ -135,7 +135,7 @@ def _work(line: Connection, url: str, name: str, model: Path, settings: Settings
             thread.join()
             line.send(None)
         else:
-            line.send(_bare(engine, *rest))
+            line.send(bare(engine, *rest))
 
 
 def _mark(loop: PullLoop) -> Mark:
@@ -153,7 +153,7 @@ def _mark(loop: PullLoop) -> Mark:
     )
 
 
-def _bare(engine: Engine, batch: int, seconds: float) -> Bare:
+def bare(engine: Engine, batch: int, seconds: float) -> Bare:
     golden, _ = engine.model.golden()
     windows = np.ascontiguousarray(np.resize(golden, (batch, WINDOW_SAMPLES)))
     laps: list[tuple[float, float]] = []

@@ -26,11 +26,17 @@ def present(title: str, figures: Figures, json_to: str | None) -> None:
     for name, value in figures.items():
         table.add_row(name, f"{value:,.4g}" if isinstance(value, float) else str(value))
     Console(stderr=json_to == "-").print(table)
+    if json_to is not None:
+        write_json(figures, json_to)
+
+
+def write_json(figures: Figures, json_to: str) -> None:
+    """One JSON object into a file; ``-``: to stdout."""
     if json_to == "-":
         json.dump(figures, sys.stdout, indent=2)
         print()
-    elif json_to is not None:
-        try:
-            Path(json_to).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise SelfmisError(f"cannot write {json_to}: {error.strerror}") from None
+        return
+    try:
+        Path(json_to).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SelfmisError(f"cannot write {json_to}: {error.strerror}") from None

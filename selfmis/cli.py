@@ -61,6 +61,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench ingest", "benchmarks.ingest", "how many patients one ingest process streams, at what cost"),
     Command("bench memory", "benchmarks.memory", "what a patient costs Redis in memory"),
     Command("bench ownership", "benchmarks.ownership", "balance, moving and take-over of ten thousand shards"),
+    Command("bench peers", "benchmarks.peers.command", "the same job with bytewax, Ray Serve requests and others"),
     Command("bench quality", "benchmarks.quality", "how well the quality gate tells noise from ECG"),
     Command("bench realism", "benchmarks.realism", "simulated against real recordings, wave by wave"),
     Command("bench scrape", "benchmarks.scrape", "what one scrape of /metrics costs, by shards and patients"),

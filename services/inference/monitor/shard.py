@@ -138,7 +138,7 @@ class Shard:
         """
         step = placed.step
         windows = step.cut.windows
-        said = self._judge(_evidence(windows, scored), model, elapsed)
+        said = self._judge(evidence(windows, scored), model, elapsed)
         rows = {
             (bytes(w["patient"]), int(w["session"]), int(w["window"])): i for i, w in enumerate(windows)
         } if said else {}  # fmt: skip
@@ -275,7 +275,7 @@ def _audited(entry: str, command: dict[str, Any], outcome: str, error: str) -> b
     return json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _evidence(windows: np.ndarray[Any, np.dtype[np.void]], scored: Scored) -> alarms.Scored:
+def evidence(windows: np.ndarray[Any, np.dtype[np.void]], scored: Scored) -> alarms.Scored:
     """Scored windows as the alarms take them; a run of empty windows is one row, with the last one's number."""
     return alarms.Scored(
         patient=windows["patient"],
