@@ -138,7 +138,7 @@ def _bytewax(job: Job, folder: Path) -> Fleet:
     init_db_dir(recovery, job.workers)
     ports = [free_port() for _ in range(job.workers)]
     commands = bytewax_peer.commands(job.write(folder / "job.json"), str(recovery), ports)
-    return Fleet("bytewax", commands, together=True)
+    return Fleet("bytewax", commands, together=True, first="a process of the cluster")
 
 
 def _serve(kind: str) -> measure.Peer:
@@ -146,7 +146,7 @@ def _serve(kind: str) -> measure.Peer:
         from benchmarks.peers import serve_peer  # noqa: PLC0415 - Ray takes a second to import
 
         commands = serve_peer.commands(kind, job.write(folder / "job.json"), free_port(), folder / "ray-address")
-        return Fleet(f"serve_{kind}", commands, serve_peer.environ(), victims=_is_replica)
+        return Fleet(f"serve_{kind}", commands, serve_peer.environ(), victims=_is_replica, first="the feeder")
 
     return start
 

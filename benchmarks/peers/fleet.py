@@ -21,14 +21,15 @@ REPLICA_FIRST_S = 3.0
 class Fleet:
     """``commands``: one for each process. ``environ``: what they are told beside our own.
 
-    ``together``: they are one cluster, which ends when one ends, and starts together. ``victims``: finds processes
-    below ours that a crash should hit besides the first one.
+    ``together``: they are one cluster, which ends and starts as one. ``first``: what the first one
+    is, in words. ``victims``: finds processes below ours, one of which a crash hits before the first.
     """
 
     name: str
     commands: Sequence[Sequence[str]]
     environ: dict[str, str] = field(default_factory=dict)
     together: bool = False
+    first: str = "a worker"
     victims: Callable[[psutil.Process], bool] | None = None
     ready_s: float = 120.0
     running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
@@ -73,7 +74,7 @@ class Fleet:
             time.sleep(REPLICA_FIRST_S)  # so that the others meet a dead replica before they die themselves
         hit = range(len(self.running)) if self.together else [0]
         self._kill(self.running[0])
-        killed.append("a process of the cluster" if self.together else "a worker")
+        killed.append(self.first)
         client.delete(READY)
         for place in hit:
             self._kill(self.running[place])

@@ -110,7 +110,7 @@ def cut_of(rows: Sequence[tuple[Any, ...]], millivolts: Sequence[npt.NDArray[np.
     whole = windows["outcome"] != Outcome.UNASSESSABLE
     for rate in np.unique(windows["rate_mhz"][whole]).tolist():
         index = np.flatnonzero(whole & (windows["rate_mhz"] == rate))
-        blocks.append(Block(rate, index, np.stack([millivolts[i] for i in index])))
+        blocks.append(Block(rate, index, np.stack([millivolts[i] for i in index.tolist()])))
     return Cut(windows, tuple(blocks))
 
 

@@ -98,7 +98,7 @@ class Worker:
             mine = {each["name"].decode() for each in waiting["consumers"]} <= {self._name}
             if mine:
                 return sorted(dict(found).items(), key=lambda each: parse_id(each[0].decode()))
-            cursor, entries, *_ = self._client.xautoclaim(  # type: ignore[misc]  # sync client
+            cursor, entries, *_ = self._client.xautoclaim(
                 shard.stream, GROUP, self._name, CLAIM_AFTER_MS, start_id=cursor, count=500
             )
             found += entries

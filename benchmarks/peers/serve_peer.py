@@ -11,6 +11,7 @@ when a replica dies. What a crash can lose lies in the feeder alone, so it is ki
 """
 
 import asyncio
+import logging
 import signal
 import sys
 import threading
@@ -157,7 +158,7 @@ def feed(job: Job, kind: str, port: int, note: Path) -> None:
     alone = replace(job, workers=1)
     loop = asyncio.new_event_loop()
     if kind == "handle":
-        ray.init(address=note.read_text(encoding="utf-8"), log_to_driver=False, logging_level="ERROR")
+        ray.init(address=note.read_text(encoding="utf-8"), log_to_driver=False, logging_level=logging.ERROR)
         work(alone, 0, asking(loop, through_handle()), version)
         ray.shutdown()
     else:
