@@ -39,7 +39,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("export", "training.export.command", "a trained run into the model folder that serving loads"),
     Command("model", "selfmis.model", "check a model folder and print what it is"),
     Command("alarms tune", "benchmarks.alarm_tuning", "pick alarm rules on scored replays, by a stated target"),
-    Command("alerts export", "services.inference.export.command", "committed alerts as WFDB records and FHIR"),
+    Command("alerts export", "services.inference.export.command", "committed alerts and audit as WFDB and FHIR"),
     Command("webhook", "services.inference.webhook.command", "post each alert, signed, to those who asked for it"),
     Command("plan", "deploy.plan.command", "how many cores, shards and Redis servers some patients take"),
     Command("doctor", "deploy.doctor.command", "look a deployment over and say what to do"),

@@ -170,6 +170,8 @@ def test_prometheus_scrapes_the_services_as_the_commented_file_scrapes_one_machi
     if not commented.exists():
         pytest.skip("deploy/prometheus/prometheus.yml is absent: nothing to compare with")
     theirs = yaml.safe_load(commented.read_text(encoding="utf-8"))
+    # Compose starts no webhook: it needs the addresses of receivers.
+    theirs["scrape_configs"] = [j for j in theirs["scrape_configs"] if j["job_name"] != "selfmis-webhook"]
     for config in (ours, theirs):
         for job in config["scrape_configs"]:
             job.pop("authorization", None)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from services.inference.api.cursor import Cursor
 from shared.connection import Client
 from shared.position import parse_id
 from shared.shards import AUDIT_FIELD, audit_key, shard_of
@@ -37,6 +38,34 @@ def of_patient(client: Client, shards: int, patient: str, limit: int) -> list[di
             if len(found) == limit:
                 break
     return found
+
+
+def ends(client: Client, shards: int) -> Cursor:
+    """Behind the newest entry of every shard."""
+    pipe = client.pipeline(transaction=False)
+    for shard in range(shards):
+        pipe.xrevrange(audit_key(shard), count=1)
+    found = enumerate(pipe.execute())
+    return Cursor(shards, {shard: parse_id(rows[0][0].decode()) for shard, rows in found if rows})
+
+
+def onward(client: Client, since: Cursor, until: Cursor, limit: int) -> tuple[list[dict[str, Any]], Cursor]:
+    """The first entries behind a cursor up to another, and the cursor behind the last of them.
+
+    Oldest first within a shard, shard by shard; none where there are no more.
+    """
+    found: list[dict[str, Any]] = []
+    for shard in range(since.shards):
+        after, last = since.of(shard), until.of(shard)
+        if last <= after or len(found) == limit:
+            continue
+        bounds = {"min": f"({after[0]}-{after[1]}", "max": f"{last[0]}-{last[1]}"}
+        rows: Any = client.xrange(audit_key(shard), **bounds, count=limit - len(found))
+        for name, fields in rows:
+            entry = parse_id(name.decode())
+            found.append(_view(entry, shard, fields[AUDIT_FIELD]))
+            since = since.moved(shard, entry)
+    return found, since
 
 
 def outcome_of(client: Client, shard: int, command: str) -> str | None:

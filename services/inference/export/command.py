@@ -1,13 +1,14 @@
-"""`selfmis alerts export`: what is committed of alerts, as WFDB records and FHIR resources, into a folder."""
+"""`selfmis alerts export`: committed alerts and audit, as WFDB records and FHIR resources, into a folder."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from services.inference.api import audit
 from services.inference.api.alert_log import AlertLog
 from services.inference.export.folder import ExportFolder
 from shared.command import DONE, Parser, run, settings_arguments, settings_from
-from shared.connection import connect, explained
+from shared.connection import Client, connect, explained
 from shared.embedded import resolve
 from shared.pinning import pin
 
@@ -15,7 +16,7 @@ PAGE = 200
 
 
 def main(argv: Sequence[str]) -> int:
-    """Write committed alerts into a folder: each strip as a WFDB record, all as FHIR. Again: adds what is new.
+    """Write alerts and audit into a folder: each strip as a WFDB record, all as FHIR. Again: adds what is new.
 
     Memory stays flat, however many there are. What retention has removed cannot be exported.
     """
@@ -34,7 +35,8 @@ def main(argv: Sequence[str]) -> int:
         system, lead = settings.api.fhir_patient_system, settings.window.lead
         folder = ExportFolder(arguments.out, shards, patient_system=system, lead=lead)
         added = export(AlertLog(client, shards), folder)
-    print(f"{added} alerts added to {arguments.out}")
+        audited = export_audit(client, shards, folder)
+    print(f"{added} alerts and {audited} audit entries added to {arguments.out}")
     return DONE
 
 
@@ -47,6 +49,17 @@ def export(log: AlertLog, folder: ExportFolder) -> int:
             return added
         folder.write([json.loads(row.view()) for row in rows], cursor)
         added += len(rows)
+
+
+def export_audit(client: Client, shards: int, folder: ExportFolder) -> int:
+    """The same of the audit; how many entries that were."""
+    until, added = audit.ends(client, shards), 0
+    while True:
+        entries, cursor = audit.onward(client, folder.audit_cursor, until, PAGE)
+        if not entries:
+            return added
+        folder.write_audit(entries, cursor)
+        added += len(entries)
 
 
 if __name__ == "__main__":

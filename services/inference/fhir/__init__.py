@@ -1,1 +1,1 @@
-"""Alerts as FHIR R4 resources (docs/fhir.md): pure functions from a committed alert to what JSON is made of."""
+"""Alerts and audit as FHIR R4 resources (docs/fhir.md): pure functions from what is committed to what is JSON."""

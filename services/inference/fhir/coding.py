@@ -19,6 +19,8 @@ SCORE: Final = f"{OURS}/score"
 QUALITY: Final = f"{OURS}/signal-quality"
 ALERT_ID: Final = f"{OURS}/alert"
 ALARM_ID: Final = f"{OURS}/alarm"
+ACTION: Final = f"{OURS}/command-action"
+COMMAND_ID: Final = f"{OURS}/command"
 
 ACT_REASON: Final = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 COMMUNICATION_CATEGORY: Final = "http://terminology.hl7.org/CodeSystem/communication-category"

@@ -11,15 +11,18 @@ import numpy as np
 import pytest
 import wfdb
 
+from services.inference.alarms import Action, Command
 from services.inference.alarms.alert import Alert
-from services.inference.api import reading
+from services.inference.api import audit, reading
 from services.inference.api.alert_log import AlertLog
-from services.inference.export.command import export, main
-from services.inference.export.folder import LISTS, PROGRESS, ExportError, ExportFolder
+from services.inference.api.cursor import Cursor
+from services.inference.export.command import export, export_audit, main
+from services.inference.export.folder import AUDIT_EVENTS, LISTS, PROGRESS, ExportError, ExportFolder
 from services.inference.export.wfdb_record import ANNOTATOR
+from services.inference.monitor.shard import _audited
 from shared.connection import Client
 from shared.labels import SCORE_NAMES
-from shared.shards import ALERT_BODY, ALERT_ID, alerts_key
+from shared.shards import ALERT_BODY, ALERT_ID, AUDIT_FIELD, alerts_key, audit_key
 from shared.wfdb import read_comments, read_header, read_stretch
 from tests.services.inference.fhir.published import checked
 
@@ -42,6 +45,9 @@ def commit(client: Client, number: int, *, strip: bool = True) -> dict[str, Any]
         body["strip"] = {"rate_hz": 100, "uv_per_lsb": 1.0, "int16": base64.b64encode(raw).decode()}
     entry = {ALERT_ID: alert.id, ALERT_BODY: json.dumps(body, ensure_ascii=False).encode()}
     client.xadd(alerts_key(number % SHARDS), entry)  # type: ignore[arg-type]  # of bytes, as it takes them
+    asked = Command(f"{number + 1}-0", Action.ACKNOWLEDGE, f"β\u2028{number}", "Ann", "seen", alarm=alert.alarm)
+    audited = _audited(asked.id, json.loads(asked.to_json()), "applied", "")
+    client.xadd(audit_key(number % SHARDS), {AUDIT_FIELD: audited})
     return body
 
 
@@ -49,7 +55,9 @@ def commit(client: Client, number: int, *, strip: bool = True) -> dict[str, Any]
 def run(client: Client, tmp_path: Path) -> Callable[[], int]:
     def exported() -> int:
         folder = ExportFolder(tmp_path / "out", SHARDS, patient_system=SYSTEM, lead="I")
-        return export(AlertLog(client, SHARDS), folder)
+        added = export(AlertLog(client, SHARDS), folder)
+        assert export_audit(client, SHARDS, folder) == added
+        return added
 
     return exported
 
@@ -97,6 +105,9 @@ def test_every_alert_is_there_once_over_any_number_of_runs(
     assert sorted(ids) == [f"{number:032x}" for number in range(40)]
     assert len({checked(json.loads(line)).id for line in lines(folder, "Observation.ndjson")}) == 40
     assert len(set(lines(folder, "RECORDS"))) == 25
+    events = [checked(json.loads(line)) for line in lines(folder, AUDIT_EVENTS)]
+    assert len({event.id for event in events}) == len(events) == 40
+    assert {event.entity[0].what.identifier.value for event in events} == {f"β\u2028{n}" for n in range(40)}
 
 
 @pytest.mark.parametrize("after", ["records", *LISTS])
@@ -119,6 +130,35 @@ def test_an_export_that_was_killed_is_continued_as_if_it_had_not_been(
             file.write(b'{"half')
     assert run() == 4
     assert {name: lines(folder, name) for name in LISTS} == expected
+
+
+def test_a_folder_from_before_there_was_an_audit_in_it_is_continued_and_gets_all_that_is_kept(
+    client: Client, tmp_path: Path
+) -> None:
+    for number in range(4):
+        commit(client, number)
+    folder = tmp_path / "out"
+    export(AlertLog(client, SHARDS), ExportFolder(folder, SHARDS, patient_system=SYSTEM, lead="I"))
+    said = json.loads((folder / PROGRESS).read_text())
+    del said["audit"], said["bytes"][AUDIT_EVENTS]
+    (folder / PROGRESS).write_text(json.dumps(said | {"version": 1}))
+    (folder / AUDIT_EVENTS).unlink()
+    later = ExportFolder(folder, SHARDS, patient_system=SYSTEM, lead="I")
+    assert export(AlertLog(client, SHARDS), later) == 0
+    assert export_audit(client, SHARDS, later) == 4
+
+
+def test_pages_of_the_audit_are_bounded_and_miss_nothing(client: Client) -> None:
+    for number in range(20):
+        commit(client, number)
+    since, until, found = Cursor(SHARDS), audit.ends(client, SHARDS), []
+    while True:
+        page, since = audit.onward(client, since, until, 3)
+        if not page:
+            break
+        assert len(page) <= 3
+        found += [entry["command"] for entry in page]
+    assert sorted(found) == sorted(f"{number + 1}-0" for number in range(20))
 
 
 def test_a_folder_that_cannot_be_continued_is_refused(
