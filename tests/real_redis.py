@@ -46,10 +46,16 @@ def other_redis() -> Path:
 
 @pytest.fixture(scope="session")
 def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRedis]:
-    """Start a redis-server with any options; gives its port once it answers and has read its data."""
+    """Start a redis-server with any options; gives its port once it answers and, if wanted, has read its data."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*options: str, executable: Path | None = None, port: int = 0, folder: Path | None = None) -> int:
+    def start(
+        *options: str,
+        executable: Path | None = None,
+        port: int = 0,
+        folder: Path | None = None,
+        loaded: bool = True,
+    ) -> int:
         port = port or free_port()
         folder = folder or tmp_path_factory.mktemp("server")
         command = [str(executable or find_executable()), "--port", str(port), "--bind", "127.0.0.1"]
@@ -64,7 +70,7 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRedis
                 probe.settimeout(5)
                 if probe.connect_ex(("127.0.0.1", port)) != 0:
                     return False
-                if "--tls-port" in options:
+                if not loaded or "--tls-port" in options:
                     return True
                 probe.sendall(b"PING\r\n")
                 return not probe.recv(64).startswith(b"-LOADING")

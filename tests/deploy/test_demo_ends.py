@@ -17,7 +17,7 @@ import pytest
 from shared.artefact import Model
 from tests.deploy.house import ROOT, a_free_port, until
 
-GONE_WITHIN_S = 10
+GONE_WITHIN_S = 60  # on a busy machine
 
 
 @contextmanager

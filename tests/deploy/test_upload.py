@@ -25,8 +25,9 @@ def test_the_upload_is_small(package: Path) -> None:
 
 def test_the_upload_holds_every_module_and_no_test_no_data_no_history(package: Path) -> None:
     names = set(ZipFile(package).namelist())
-    modules = {str(path.relative_to(ROOT)) for part in PACKAGES for path in (ROOT / part).rglob("*.py")}
-    assert modules <= names
+    paths = {path.relative_to(ROOT) for part in PACKAGES for path in (ROOT / part).rglob("*.py")}
+    # Boards are made by developers, not by jobs.
+    assert {str(path) for path in paths if path.parts[:2] != ("deploy", "grafana")} <= names
     tops = {name.split("/")[0] for name in names}
     assert not tops & {"tests", "benchmarks", "docs", "var", "data", ".git", ".venv", "build", "dist"}
     assert [name for name in names if "__pycache__" in name] == []

@@ -157,7 +157,7 @@ def test_a_server_still_loading_is_said_so(
     start_redis: Callable[..., int], tmp_path: Path, wait_until: Callable[..., None]
 ) -> None:
     (tmp_path / "appendonly.aof").write_bytes(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" * 100_000)
-    port = start_redis("--appendonly", "yes", "--key-load-delay", "100", folder=tmp_path)
+    port = start_redis("--appendonly", "yes", "--key-load-delay", "100", folder=tmp_path, loaded=False)
     assert "still loading" in refusal(f"redis://127.0.0.1:{port}")
 
 

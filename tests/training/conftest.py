@@ -20,9 +20,9 @@ TINY = Net1DConfig(stem_width=8, stem_kernel=9, widths=(8, 16), depths=(1, 1), k
 FOLDS = 10
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray_cluster() -> Iterator[None]:
-    """One local Ray cluster of two CPUs for all tests of a run; takes some seconds once."""
+    """A local Ray cluster of two CPUs for the tests of a module, after which this process is free for another."""
     prepare_environment()
     import ray
 

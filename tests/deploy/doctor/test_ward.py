@@ -101,6 +101,7 @@ def test_two_models_at_once_are_told(owner: Tenures, redis_url: str, client: Cli
 def test_a_cluster_is_looked_at_in_the_same_way(cluster_port: int) -> None:
     url = f"redis+cluster://127.0.0.1:{cluster_port}"
     link = Link(url, timeout_s=5)
+    link.client.flushall()  # what other tests left in it
     tenures = Tenures(link, "c", SHARDS, lease_s=30, beat_s=1, clock=lambda: 0.0)
     tenures.turn()
     tell(link.client, "c", Pulse(model="small:1"))
