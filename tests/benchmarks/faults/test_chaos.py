@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -20,18 +21,21 @@ def suite(folder: Path, model: Path, *arguments: str, within_s: float) -> dict[s
     figures = folder / "figures.json"
     command = [sys.executable, "-m", "benchmarks.faults.command", "--json", str(figures), "--model", str(model)]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SELFMIS_")}
-    environ |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
-    done = subprocess.run(
-        [*command, *arguments],
-        cwd=folder,
-        env=environ,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=within_s,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    # Ray's sockets lie deep below it, and the path of a socket has at most 107 characters.
+    with tempfile.TemporaryDirectory(prefix="") as short:
+        environ |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TMPDIR": short}
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=folder,
+            env=environ,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=within_s,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        gone(Path(short))
     gone(folder)
     found: dict[str, Any] = json.loads(figures.read_text(encoding="utf-8"))
     return found
