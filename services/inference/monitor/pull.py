@@ -148,8 +148,8 @@ class PullLoop:
             self._load(holding)
         self._step()
         for holding in turn.leave:
+            self._forget(holding.shard)  # first: Redis may be away, and what is not held must not be read
             self._tenures.release(holding.shard)
-            self._forget(holding.shard)
         self.pulse.shards = len(self._shards)
         if self._clock() >= self._next_tell:
             self._next_tell = self._clock() + TELL_EVERY_S
