@@ -1,18 +1,14 @@
 """Prometheus metrics of an ingest process: a collector over the sender's tally, in a registry of its own."""
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from services.ingest.outbox import Ticket
 from services.ingest.sender import Sender
-from shared.errors import SelfmisError
 
 LATENESS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 REASONS = ("lag", "memory")
@@ -82,25 +78,3 @@ class LatenessHistogram:
         """The sender's ``on_confirm``. Offers without a due time (as fast as possible) do not count."""
         if ticket.due_s:
             self._histogram.observe(max(0.0, now_s - ticket.due_s))
-
-
-@contextmanager
-def served(registry: CollectorRegistry, host: str, port: int) -> Iterator[None]:
-    """``/metrics`` on a port while the block runs; port 0 means: not wanted."""
-    if not port:
-        yield
-        return
-    server: WSGIServer
-    thread: threading.Thread
-    try:
-        server, thread = start_http_server(port, addr=host, registry=registry)
-    except OSError as error:
-        raise SelfmisError(
-            f"metrics port {host}:{port} cannot be used: {error.strerror}; set ingest.metrics_port (0: no metrics)"
-        ) from None
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from services.ingest import runs
 from services.ingest.faults import Absences, Faults, Network
 from services.ingest.feed import Feed, Slot, spread
-from services.ingest.metrics import LatenessHistogram, SenderCollector, served
+from services.ingest.metrics import LatenessHistogram, SenderCollector
 from services.ingest.outbox import Ticket
 from services.ingest.progress import LiveLine
 from services.ingest.runner import Progress, Runner
@@ -25,6 +25,7 @@ from services.ingest.schedule import Pace, Schedule
 from services.ingest.sender import Sender
 from services.ingest.source import Source
 from shared.connection import Client, connect, explained, master_infos
+from shared.metrics_port import served
 from shared.pinning import pin
 from shared.settings import Settings
 
@@ -163,7 +164,9 @@ def stream(
         clock=clock,
     )
     begun = time.monotonic()
-    with served(registry, settings.ingest.metrics_host, settings.ingest.metrics_port):
+    with served(
+        registry, settings.ingest.metrics_host, settings.ingest.metrics_port, setting="ingest.metrics_port"
+    ):
         sender.start()
         try:
             if not asked == met == sender.met:

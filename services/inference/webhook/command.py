@@ -6,15 +6,17 @@ import signal
 from collections.abc import Sequence
 
 import aiohttp
+from prometheus_client import CollectorRegistry
 
 from services.inference.api.alert_log import AlertLog
 from services.inference.webhook.claim import Claim
 from services.inference.webhook.sender import Receiver, Sender, lease_s
-from services.inference.webhook.tally import Tally, served
+from services.inference.webhook.tally import Tally, WebhookCollector
 from shared.command import DONE, Parser, run, settings_arguments, settings_from
 from shared.connection import Client, connect
 from shared.embedded import resolve
 from shared.errors import SelfmisError
+from shared.metrics_port import served
 from shared.pinning import pin
 from shared.settings import Settings
 
@@ -33,10 +35,13 @@ def main(argv: Sequence[str]) -> int:
     if not settings.webhook.urls:
         raise SelfmisError("webhook: no address to send to: set webhook.url (SELFMIS_WEBHOOK_URL)")
     tallies = [Tally() for _ in settings.webhook.urls]
+    registry = CollectorRegistry()
+    registry.register(WebhookCollector(tallies))
+    port = settings.webhook.metrics_port
     with (
         resolve(settings.redis) as url,
         connect(url, timeout_s=settings.redis.timeout_s) as client,
-        served(tallies, settings.webhook.metrics_host, settings.webhook.metrics_port),
+        served(registry, settings.webhook.metrics_host, port, setting="webhook.metrics_port"),
     ):
         pin(client, settings.stream.shards)
         print(f"webhook: alerts go to {len(tallies)} receiver(s). Ctrl-C stops it.", flush=True)

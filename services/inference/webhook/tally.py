@@ -1,17 +1,12 @@
 """What the senders of this process have done, as Prometheus metrics. Receivers are numbered as in the settings."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-
-from shared.errors import SelfmisError
 
 
 @dataclass(slots=True)
@@ -52,26 +47,3 @@ class WebhookCollector(Collector):
             lag.add_metric([receiver], 0.0 if since is None else max(0.0, self._clock() - since / 1000))
             active.add_metric([receiver], float(tally.active))
         yield from (sent, failed, lag, active)
-
-
-@contextmanager
-def served(tallies: Sequence[Tally], host: str, port: int) -> Iterator[None]:
-    """``/metrics`` on a port while the block runs; port 0: none."""
-    if not port:
-        yield
-        return
-    registry = CollectorRegistry()
-    registry.register(WebhookCollector(tallies))
-    thread: threading.Thread
-    try:
-        server, thread = start_http_server(port, addr=host, registry=registry)
-    except OSError as error:
-        raise SelfmisError(
-            f"metrics port {host}:{port} cannot be used: {error.strerror}; set webhook.metrics_port (0: none)"
-        ) from None
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

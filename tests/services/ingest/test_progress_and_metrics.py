@@ -10,12 +10,13 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.ingest.metrics import LatenessHistogram, SenderCollector, served
+from services.ingest.metrics import LatenessHistogram, SenderCollector
 from services.ingest.outbox import Ticket
 from services.ingest.pressure import Readings
 from services.ingest.progress import LiveLine, line
 from services.ingest.runner import Lateness, Progress
 from services.ingest.sender import Sender
+from shared.metrics_port import served
 from shared.redis_local import free_port
 from shared.settings import load
 
@@ -121,7 +122,8 @@ def test_the_lag_is_absent_until_somebody_consumes() -> None:
 def test_metrics_are_served_while_the_run_lasts_and_not_after() -> None:
     port = free_port()
     address = f"http://127.0.0.1:{port}/metrics"
-    with served(registry(), "127.0.0.1", port), urllib.request.urlopen(address, timeout=5) as reply:
+    serving = served(registry(), "127.0.0.1", port, setting="ingest.metrics_port")
+    with serving, urllib.request.urlopen(address, timeout=5) as reply:
         assert b"selfmis_ingest_patients 42.0" in reply.read()
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(address, timeout=5)
