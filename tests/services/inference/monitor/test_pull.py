@@ -30,27 +30,9 @@ from shared.sections import EngineSettings
 from shared.settings import Settings, load
 from shared.shards import BATCH_FIELD, alerts_key, counters_key, dead_letters_key, stream_key
 from tests.real_redis import OwnRedis
+from tests.services.inference.live import OVERRIDES, SHARDS
 
 ROOT = Path(__file__).resolve().parents[4]
-SHARDS = 8
-# An untrained model finds any-MI near one half everywhere; thresholds around it make alarms come and go.
-OVERRIDES = (
-    f"stream.shards={SHARDS}",
-    "stream.replay_horizon_s=86400",
-    "ingest.metrics_port=0",
-    "ingest.max_lag_s=1000000",
-    "monitor.lease_s=1",
-    "monitor.heartbeat_s=0.2",
-    "monitor.pace_s=0.02",
-    "alarm.off=0.50",
-    "alarm.low=0.51",
-    "alarm.medium=0.52",
-    "alarm.high=0.53",
-    "alarm.smoothing=1",
-    "alarm.on_windows=2",
-    "alarm.of_windows=3",
-    "alarm.off_windows=2",
-)
 SCENARIO = """
 name: t
 seed: 4
