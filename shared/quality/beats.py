@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 
 from shared.signal.operator import Operator
 from shared.signal.window import RATE_HZ, WINDOW_SAMPLES, Windows
@@ -62,11 +62,11 @@ class _Detections:
         return self.rows * (2 * _SAMPLES) + self.positions
 
 
-def rhythm(bandpassed: Windows) -> Rhythm:
-    """Measure the beats of band-passed windows (one chunk of the gate)."""
+def rhythm(bandpassed: Windows, down: Windows) -> Rhythm:
+    """Measure the beats of band-passed windows (one chunk of the gate); ``down``: the same with time down."""
     count = len(bandpassed)
     height = _height().transposed(bandpassed)
-    energy = _smooth(_slope_energy(bandpassed))
+    energy = _smooth(_slope_energy(down))
     np.abs(height, out=height)
     seconds = _seconds(height)
     tall = _peaks(height, seconds, _TALL)
@@ -83,12 +83,11 @@ def rhythm(bandpassed: Windows) -> Rhythm:
     )
 
 
-def _slope_energy(bandpassed: Windows) -> Windows:
+def _slope_energy(down: Windows) -> Windows:
     """Square of the difference across 80 ms, at 50 Hz; 0 where it would reach beyond the ends."""
-    time_down = np.ascontiguousarray(bandpassed.T)
-    energy = np.zeros((_SAMPLES, len(bandpassed)), np.float32)
+    energy = np.zeros((_SAMPLES, down.shape[1]), np.float32)
     inner = energy[_SLOPE : _SAMPLES - _SLOPE]
-    np.subtract(time_down[2 * _STEP * _SLOPE :: _STEP], time_down[: -2 * _STEP * _SLOPE : _STEP], out=inner)
+    np.subtract(down[2 * _STEP * _SLOPE :: _STEP], down[: -2 * _STEP * _SLOPE : _STEP], out=inner)
     np.square(inner, out=inner)
     return energy
 
@@ -201,7 +200,7 @@ def _template(bandpassed: Windows, found: _Detections) -> Vector:
     distance = np.ones(count, np.float32)
     if not len(rows):
         return distance
-    beats = sliding_window_view(bandpassed.reshape(-1), _BEAT)[:, ::_STEP][rows * WINDOW_SAMPLES + peaks - _BEFORE]
+    beats = _stretches(bandpassed, _BEAT)[:, ::_STEP][rows * WINDOW_SAMPLES + peaks - _BEFORE]
     beats -= np.einsum("ij->i", beats)[:, None] * np.float32(_STEP / _BEAT)
     beats /= np.sqrt(np.einsum("ij,ij->i", beats, beats))[:, None] + np.float32(1e-6)
     present = np.flatnonzero(number)
@@ -222,6 +221,12 @@ def _aligned(bandpassed: Windows, found: _Detections) -> tuple[Indices, Indices]
     first = coarse - _SHIFT - _CURVE
     whole = (coarse >= _SHIFT + _BEFORE) & (coarse <= WINDOW_SAMPLES - _SHIFT - _BEAT + _BEFORE)
     rows, first = found.rows[whole], first[whole]
-    around = sliding_window_view(bandpassed.reshape(-1), 2 * (_SHIFT + _CURVE) + 1)[rows * WINDOW_SAMPLES + first]
+    around = _stretches(bandpassed, 2 * (_SHIFT + _CURVE) + 1)[rows * WINDOW_SAMPLES + first]
     curve = 2 * around[:, _CURVE:-_CURVE] - around[:, : -2 * _CURVE] - around[:, 2 * _CURVE :]
     return rows, first + _CURVE + np.argmax(np.abs(curve), axis=1)
+
+
+def _stretches(windows: Windows, length: int) -> Windows:
+    """Every stretch of so many samples by where it begins among all windows, one after the other: a view."""
+    flat = windows.reshape(-1)
+    return as_strided(flat, (flat.size - length + 1, length), flat.strides * 2, writeable=False)

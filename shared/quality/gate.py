@@ -7,6 +7,7 @@ perfect, 0.5 is the edge. Rhythm alone never refuses an arrhythmia: the limits o
 what atrial fibrillation or extrasystoles reach.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from shared.quality.beats import rhythm
 from shared.quality.contact import clipped_share, drift, hiss, stuck_share, typical_height
 from shared.quality.limits import Limits
 from shared.quality.reasons import FACTS, REASONS, Reason
-from shared.signal.bandpass import bandpass
+from shared.signal.bandpass import bandpassed_down
 from shared.signal.operator import ROWS, chunks
 from shared.signal.window import SignalError, Windows, as_windows
 
@@ -76,14 +77,11 @@ def assess(
         absent = np.where(broken, np.float32(1), absent)
         bandpassed = None
     rails = clipped_share(raw) if clipped is None else _per_window(clipped, count, "clipped")
-    filtered = bandpass(raw) if bandpassed is None else as_windows(bandpassed)
-    if len(filtered) != count:
-        raise SignalError(f"{len(filtered)} band-passed windows for {count} windows")
     excess = np.empty((count, len(REASONS)), np.float32)
     rate = np.empty(count, np.float32)
-    for (rows, chunk), (_, clean) in zip(chunks(raw), chunks(filtered), strict=True):
+    for rows, chunk, clean, clean_down in _chunks(raw, bandpassed):
         kept = rows.stop - rows.start
-        part, bpm = _measured(chunk, clean, limits)
+        part, bpm = _measured(chunk, clean, clean_down, limits)
         excess[rows], rate[rows] = part[:kept], bpm[:kept]
     excess[:, REASONS.index(Reason.MISSING)] = absent / np.float32(limits.missing)
     excess[:, REASONS.index(Reason.CLIPPED)] = rails / np.float32(limits.clipped)
@@ -106,11 +104,28 @@ def verdict(excess: Vector) -> tuple[npt.NDArray[np.bool_], Vector, npt.NDArray[
     return accept, np.exp2(-total), (over @ _BITS).astype(np.uint16)
 
 
-def _measured(chunk: Windows, clean: Windows, limits: Limits) -> tuple[Vector, Vector]:
+def _chunks(raw: Windows, bandpassed: npt.ArrayLike | None) -> Iterator[tuple[slice, Windows, Windows, Windows]]:
+    """Each chunk's rows, raw samples, and what the band-pass leaves of them: windows as rows, and as columns.
+
+    The band-pass is taken chunk by chunk, so that what it gives is looked at while it is in the cache.
+    """
+    if bandpassed is None:
+        for rows, chunk in chunks(raw):
+            down = bandpassed_down(chunk)
+            yield rows, chunk, np.ascontiguousarray(down.T), down
+        return
+    filtered = as_windows(bandpassed)
+    if len(filtered) != len(raw):
+        raise SignalError(f"{len(filtered)} band-passed windows for {len(raw)} windows")
+    for (rows, chunk), (_, clean) in zip(chunks(raw), chunks(filtered), strict=True):
+        yield rows, chunk, clean, np.ascontiguousarray(clean.T)
+
+
+def _measured(chunk: Windows, clean: Windows, clean_down: Windows, limits: Limits) -> tuple[Vector, Vector]:
     """The excesses of one chunk (missing and clipped left at 0) and its heart rates."""
     height = typical_height(clean)
     scale = np.maximum(height, np.float32(limits.amplitude_mv))
-    beats = rhythm(clean)
+    beats = rhythm(clean, clean_down)
     measures = {
         Reason.LEAD_OFF: stuck_share(chunk) / limits.stuck,
         Reason.FLAT: limits.amplitude_mv / np.maximum(height, _TINY),

@@ -10,12 +10,14 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from services.inference.engine.runtimes import LADDER, Array
 from services.inference.windows import Cut, Outcome
 from shared.labels import SCORE_NAMES
 from shared.quality import Limits, assess, clipped_share
 from shared.signal import WINDOW_SAMPLES, interpolate_missing, missing_share, resample
 
-Array = npt.NDArray[np.float32]
+# The model's windows are picked out in portions that stay in the cache; full batches of the engine each.
+_ASKED_AT_ONCE = 8 * LADDER[-1]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -45,9 +47,9 @@ def score(cuts: Sequence[Cut], engine: Callable[[Array], Array], *, max_missing:
     """
     offsets = np.concatenate([[0], np.cumsum([len(cut.windows) for cut in cuts])]).astype(np.int64)
     total = int(offsets[-1])
-    strips = np.full((total, WINDOW_SAMPLES), np.nan, np.float32)
     missing = np.zeros(total, np.float32)
     clipped = np.zeros(total, np.float32)
+    found: list[tuple[npt.NDArray[np.int64], Array]] = []
     for rate_mhz, index, received, gapped in _by_rate(cuts, offsets):
         whole = received
         if gapped.any():
@@ -55,24 +57,40 @@ def score(cuts: Sequence[Cut], engine: Callable[[Array], Array], *, max_missing:
             missing[index] = missing_share(present)
             whole = interpolate_missing(received, present)
         clipped[index] = clipped_share(whole)
-        strips[index] = resample(whole, rate_mhz)
+        found.append((index, resample(whole, rate_mhz)))
+    strips = _strips(found, total)
     quality = np.full(total, np.nan, np.float32)
     reasons = np.zeros(total, np.uint16)
     assessed = np.zeros(total, bool)
-    judged = np.flatnonzero(~np.isnan(strips[:, 0]))
+    judged = np.sort(np.concatenate([index for index, _ in found])) if found else np.zeros(0, np.int64)
     if judged.size:
         # A sample more than the share: neither rounding nor a window's odd last sample decides.
         limits = replace(Limits(), missing=max_missing + 2 / WINDOW_SAMPLES)
-        found = assess(strips[judged], missing=missing[judged], clipped=clipped[judged], limits=limits)
-        quality[judged], reasons[judged], assessed[judged] = found.score, found.reasons, found.accept
+        looked_at = strips if len(judged) == total else strips[judged]
+        verdict = assess(looked_at, missing=missing[judged], clipped=clipped[judged], limits=limits)
+        quality[judged], reasons[judged], assessed[judged] = verdict.score, verdict.reasons, verdict.accept
     probabilities = np.full((total, len(SCORE_NAMES)), np.nan, np.float32)
     asked = np.flatnonzero(assessed)
-    if asked.size:
-        probabilities[asked] = engine(strips[asked])
+    for first in range(0, len(asked), _ASKED_AT_ONCE):
+        rows = asked[first : first + _ASKED_AT_ONCE]
+        probabilities[rows] = engine(strips[rows])
     return [
         Scored(assessed[a:b], probabilities[a:b], quality[a:b], reasons[a:b], strips[a:b])
         for a, b in pairwise(offsets.tolist())
     ]
+
+
+def _strips(found: Sequence[tuple[npt.NDArray[np.int64], Array]], total: int) -> Array:
+    """All strips in the order of the windows, from rows and strips of each rate.
+
+    Where every window is there and of one rate, nothing is copied.
+    """
+    if len(found) == 1 and len(found[0][0]) == total:
+        return found[0][1]  # the rows of a rate rise, so these are 0, 1, 2 …
+    strips = np.full((total, WINDOW_SAMPLES), np.nan, np.float32)
+    for index, of_rate in found:
+        strips[index] = of_rate
+    return strips
 
 
 def _by_rate(
