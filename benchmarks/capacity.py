@@ -5,34 +5,47 @@ samples a second and patient, and replicas that run the pull loop (without Ray, 
 Costs are processor time, so that what runs beside hardly counts; latency and what is *held* need a quiet machine.
 """
 
+import argparse
 import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.load import Level, Setup, measure
+from benchmarks.curve import curve, picture
+from benchmarks.load import Level, Overwhelmed, Setup, measure
 from benchmarks.report import json_argument, present
+from benchmarks.search import highest
 from benchmarks.untrained import untrained
 from shared.artefact import load
 from shared.command import Parser, run, settings_arguments, settings_from
 from shared.errors import SelfmisError
 
-FIRST = 1_000
-CLOSE_ENOUGH = 1.1
+FIRST, GRID, MOST = 1_000, 1_000, 1_000_000
+MOST_UNEXPLAINED = 0.05
 
 
 def main(argv: Sequence[str]) -> int:
-    """Stream a crowd through ingest, Redis and replicas; search the most patients held, or measure one level."""
+    """Stream a crowd through ingest, Redis and replicas: search the most patients held, or measure levels."""
     parser = Parser(prog="selfmis bench capacity", description=main.__doc__)
-    parser.add_argument("--patients", type=int, help="measure this many only; default: search the most held")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--search", action="store_true", help="search the most patients held (the default)")
+    what.add_argument("--patients", type=int, help="measure this many only")
+    what.add_argument("--curve", type=_levels, metavar="N,N,…", help="measure each of these")
     parser.add_argument("--seconds", type=float, default=60.0, help="measured time a level (default %(default)s)")
     parser.add_argument("--limit", type=float, default=1.0, help="p99 latency allowed, s (default %(default)s)")
+    parser.add_argument(
+        "--first", type=int, default=FIRST, help="where a search begins and then doubles (default %(default)s)"
+    )
+    parser.add_argument(
+        "--grid", type=int, default=GRID, help="a search tries multiples of this (default %(default)s)"
+    )
     parser.add_argument(
         "--replicas", type=int, default=0, help="processes; default: the cores over engine.threads"
     )
     parser.add_argument(
         "--model", type=Path, metavar="DIR", help="model folder; default: the small one, untrained"
     )
+    parser.add_argument("--png", type=Path, metavar="FILE", help="also draw the levels that were measured")
     settings_arguments(parser)
     json_argument(parser)
     arguments = parser.parse_args(argv)
@@ -41,6 +54,8 @@ def main(argv: Sequence[str]) -> int:
         raise SelfmisError("bench capacity: at least 5 seconds, a limit above 0 and no negative replicas")
     if arguments.patients is not None and arguments.patients < 1:
         raise SelfmisError("bench capacity: at least one patient is needed")
+    if not (1 <= arguments.grid <= MOST and 1 <= arguments.first <= MOST):
+        raise SelfmisError(f"bench capacity: --first and --grid are 1 to {MOST:,}")
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(prefix="selfmis-bench-") as folder:
         model = load(arguments.model) if arguments.model else untrained(Path(folder) / "model")
@@ -51,8 +66,11 @@ def main(argv: Sequence[str]) -> int:
             seconds=arguments.seconds,
             limit_s=arguments.limit,
         )
-        levels = [level(setup, arguments.patients)] if arguments.patients else search(setup)
-    best = levels[0] if arguments.patients else max(levels, key=lambda each: (each.held, each.patients))
+        if arguments.patients or arguments.curve:
+            levels = [level(setup, patients) for patients in arguments.curve or [arguments.patients]]
+        else:
+            levels = search(setup, arguments.first, arguments.grid)
+    best = max(levels, key=lambda each: (each.held, each.patients))
     figures: dict[str, object] = {
         "model": str(arguments.model) if arguments.model else "untrained small",
         "cores": cores,
@@ -63,23 +81,53 @@ def main(argv: Sequence[str]) -> int:
     if len(levels) > 1:
         figures |= curve(levels)
     present("patients through ingest, Redis, replicas and model", figures, arguments.json)
+    if arguments.png is not None:
+        _draw(arguments.png, picture(levels, arguments.limit))
+    if settings.engine.threads == 1:  # of several, only the one that asks the model is a stage's
+        check_profile(best)
     return 0
 
 
-def search(setup: Setup) -> list[Level]:
-    """Levels that double until one is not held, then halve the gap; the highest held is the answer."""
-    tried = [level(setup, FIRST)]
-    if not tried[0].held:
-        raise SelfmisError(f"bench capacity: not even {FIRST:,} are held: {tried[0].line()}")
-    while tried[-1].held:
-        tried.append(level(setup, 2 * tried[-1].patients))
-    held, failed = tried[-2].patients, tried[-1].patients
-    while failed > held * CLOSE_ENOUGH:
-        middle = (held + failed) // 2
-        between = level(setup, middle)
-        tried.append(between)
-        held, failed = (middle, failed) if between.held else (held, middle)
+def search(setup: Setup, first: int = FIRST, grid: int = GRID) -> list[Level]:
+    """Levels that double until one is not held, then halve the gap. Refuses where not even the first is held."""
+    tried: list[Level] = []
+
+    def held(patients: int) -> bool:
+        try:
+            tried.append(level(setup, patients))
+        except Overwhelmed as error:
+            print(f"{patients:,} patients: NOT held, {error}", flush=True)
+            return False
+        return tried[-1].held
+
+    if not highest(held, first=first, grid=grid, most=MOST):
+        raise SelfmisError("bench capacity: not even the first level is held, see above: lower --first")
     return tried
+
+
+def check_profile(found: Level) -> None:
+    """The stages must explain the processor time of the replicas, or the profile says nothing."""
+    share = found.costs.unexplained_share
+    if abs(share) > MOST_UNEXPLAINED:
+        raise SelfmisError(
+            f"bench capacity: {share:.1%} of the replicas' processor time is in no stage of the profile;"
+            f" at most {MOST_UNEXPLAINED:.0%} may be"
+        )
+
+
+def _draw(file: Path, png: bytes) -> None:
+    try:
+        file.write_bytes(png)
+    except OSError as error:
+        raise SelfmisError(f"cannot write {file}: {error.strerror}") from None
+
+
+def _levels(text: str) -> list[int]:
+    """Numbers of patients, apart by commas."""
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} are no numbers of patients: write 1000,2000,5000")
+    return [int(part) for part in parts]
 
 
 def level(setup: Setup, patients: int) -> Level:
@@ -88,18 +136,6 @@ def level(setup: Setup, patients: int) -> Level:
         found = measure(setup, Path(folder), patients)
     print(found.line(), flush=True)
     return found
-
-
-def curve(levels: Sequence[Level]) -> dict[str, object]:
-    """What the levels of a search show side by side: lists in the order of patients."""
-    ordered = sorted(levels, key=lambda each: each.patients)
-    return {
-        "curve_patients": [each.patients for each in ordered],
-        "curve_held": [each.held for each in ordered],
-        "curve_p99_latency_s": [each.p99_latency_s for each in ordered],
-        "curve_overhead_us": [round(each.costs.overhead_us_per_window, 1) for each in ordered],
-        "curve_rss_mb": [round(each.rss_mb) for each in ordered],
-    }
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """One level of load: real processes are started, watched for a while, and what they did is put into figures."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -12,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import psutil
 
 from benchmarks.ingest import cpu_seconds, wait_for_frames
 from benchmarks.replica import Bare, Mark, Replica
 from services.inference.api import reading
-from services.inference.monitor.pulse import LATENCY_EDGES_S, Histogram
 from shared.connection import Client, connect
 from shared.embedded import embedded
 from shared.errors import SelfmisError
@@ -29,6 +30,10 @@ from shared.shards import position_key, stream_key
 # A level is held only if nearly all windows that are due were committed meanwhile.
 _ENOUGH = 0.97
 _BARE_S = 3.0
+
+
+class Overwhelmed(SelfmisError):
+    """Nothing came through in time: a load far beyond what is held, or a machine that is busy with others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,9 @@ class Costs:
     model_in_run_us: float  # the model within the run: above the bare one by caches shared with the rest
     judge_us: float
     commit_us: float
-    rest_us: float  # of the replicas: leases, heartbeats, the other threads
+    own_us: float  # leases, heartbeats, the replica's pulse
+    rest_us: float  # of the replicas' processor time: what none of the stages explains
+    unexplained_share: float  # the same of all their processor time
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,9 @@ class Level:
     windows_per_s: float
     limit_windows_per_s: float  # the bare model on as many cores as the replicas' threads take
     ratio: float
+    p50_latency_s: float  # last sample to commit, of every window
     p99_latency_s: float
+    worst_latency_s: float
     lag_s: float
     ingest_lateness_p99_s: float
     frames_dropped: int
@@ -94,7 +103,7 @@ class Level:
         """One line of progress."""
         return (
             f"{self.patients:,} patients: {'held' if self.held else 'NOT held'},"
-            f" {self.windows_per_s:,.0f} windows/s, p99 {self.p99_latency_s:g} s, lag {self.lag_s:.1f} s,"
+            f" {self.windows_per_s:,.0f} windows/s, p99 {self.p99_latency_s:.2f} s, lag {self.lag_s:.1f} s,"
             f" {self.costs.overhead_us_per_window:.0f} us a window beside the model's {self.costs.model_us:.0f}"
         )
 
@@ -148,20 +157,20 @@ def measure(setup: Setup, folder: Path, patients: int) -> Level:
     costs = _costs(began, ended, bare)
     took = ended.at_s - began.at_s
     windows = ended.windows - began.windows
-    latency = Histogram(LATENCY_EDGES_S)
-    latency.counts = sum((e.latency - b.latency for b, e in _pairs(began, ended)), latency.counts)
-    p99 = latency.quantile(0.99)
+    latencies = np.concatenate([mark.latency_s for mark in ended.marks])
+    median, p99, worst = _percentiles(latencies)
     limit = sum(settings.engine.threads / each.cpu_s for each in bare)
     due = patients / settings.window.stride_s
-    p99_s = float("inf") if p99 is None else p99
     return Level(
         patients=patients,
-        held=p99_s <= setup.limit_s and windows / took >= _ENOUGH * due and not summary["frames_dropped"],
+        held=p99 <= setup.limit_s and windows / took >= _ENOUGH * due and not summary["frames_dropped"],
         seconds=round(took, 1),
         windows_per_s=windows / took,
         limit_windows_per_s=limit,
         ratio=windows / took / limit,
-        p99_latency_s=p99_s,
+        p50_latency_s=median,
+        p99_latency_s=p99,
+        worst_latency_s=worst,
         lag_s=lag_s,
         ingest_lateness_p99_s=float(summary["lateness_p99_s"]),
         frames_dropped=int(summary["frames_dropped"]),
@@ -244,6 +253,14 @@ def _pairs(began: _Moment, ended: _Moment) -> list[tuple[Mark, Mark]]:
     return list(zip(began.marks, ended.marks, strict=True))
 
 
+def _percentiles(latency_s: npt.NDArray[np.float32]) -> tuple[float, float, float]:
+    """Median, 99th percentile and the worst; infinite where nothing came."""
+    if not len(latency_s):
+        return math.inf, math.inf, math.inf
+    median, p99, worst = np.quantile(latency_s, [0.5, 0.99, 1.0]).tolist()
+    return median, p99, worst
+
+
 def _mean_batch(began: _Moment, ended: _Moment) -> float:
     pairs = _pairs(began, ended)
     batches = sum(e.batches - b.batches for b, e in pairs)
@@ -255,7 +272,7 @@ def _costs(began: _Moment, ended: _Moment, bare: Sequence[Bare]) -> Costs:
     windows = ended.windows - began.windows
     own = sum(e.windows - b.windows for b, e in pairs)  # marks are a moment later than the counters
     if not windows or not own:
-        raise SelfmisError("bench capacity: no window was committed while it was measured: ask for more --seconds")
+        raise Overwhelmed("bench capacity: no window was committed while it was measured: ask for more --seconds")
     stage = {name: sum(e.stage_s[name] - b.stage_s[name] for b, e in pairs) / own for name in pairs[0][0].stage_s}
     replicas = sum(e.cpu_s - b.cpu_s for b, e in pairs) / own
     redis = (ended.redis_s - began.redis_s) / windows
@@ -273,14 +290,16 @@ def _costs(began: _Moment, ended: _Moment, bare: Sequence[Bare]) -> Costs:
         "model_in_run_us": stage["model"],
         "judge_us": stage["judge"],
         "commit_us": stage["commit"],
+        "own_us": stage["own"],
         "rest_us": replicas - sum(stage.values()),
     }
-    return Costs(**{name: seconds * 1e6 for name, seconds in in_us.items()})
+    unexplained = 1 - sum(stage.values()) / replicas
+    return Costs(**{name: seconds * 1e6 for name, seconds in in_us.items()}, unexplained_share=unexplained)
 
 
 def _until(condition: Any, seconds: float, what: str) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise SelfmisError(f"bench capacity: waited {seconds:g} s in vain until {what}")
+            raise Overwhelmed(f"bench capacity: waited {seconds:g} s in vain until {what}")
         time.sleep(0.1)

@@ -6,6 +6,7 @@ No Ray: what is measured is the loop, and a Serve replica adds nothing per windo
 import signal
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -18,7 +19,7 @@ import psutil
 
 from services.inference.engine import Engine, open_engine
 from services.inference.monitor.pull import PullLoop
-from services.inference.monitor.pulse import Stage
+from services.inference.monitor.pulse import LATENCY_EDGES_S, Histogram, Stage
 from shared.artefact import load
 from shared.errors import SelfmisError
 from shared.settings import Settings
@@ -31,7 +32,7 @@ _LAP_S = 0.5
 class Mark:
     """How far a replica has come: processor time and windows since its start; sums, so that two can be compared.
 
-    ``stage_s``: processor time of the loop by stage. ``latency``: counts by bucket.
+    ``stage_s``: processor time of the loop by stage. ``latency_s``: of each window since the mark before.
     """
 
     cpu_s: float
@@ -41,7 +42,7 @@ class Mark:
     steps: int
     reloads: int
     stage_s: dict[str, float]
-    latency: npt.NDArray[np.int64]
+    latency_s: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,23 @@ class Bare:
     precision: str
     cpu_s: float
     wall_s: float
+
+
+class Latencies(Histogram):
+    """The histogram of a pulse that also keeps each value, since an edge of a bucket is no percentile."""
+
+    def __init__(self) -> None:
+        super().__init__(LATENCY_EDGES_S)
+        self._came: deque[npt.NDArray[np.float32]] = deque()
+
+    def add(self, values: npt.NDArray[np.floating] | npt.NDArray[np.integer]) -> None:
+        """Count values."""
+        super().add(values)
+        self._came.append(values.astype(np.float32))
+
+    def taken(self) -> npt.NDArray[np.float32]:
+        """Every value since the last call; another thread may add meanwhile."""
+        return np.concatenate([np.empty(0, np.float32), *(self._came.popleft() for _ in range(len(self._came)))])
 
 
 class Replica:
@@ -119,6 +137,7 @@ def _work(line: Connection, url: str, name: str, model: Path, settings: Settings
         line.send(error)
         return
     loop = PullLoop(url, settings, name, engine)
+    loop.pulse.latency = latencies = Latencies()
     thread = threading.Thread(target=loop.run, daemon=True)
     thread.start()
     while True:
@@ -129,7 +148,7 @@ def _work(line: Connection, url: str, name: str, model: Path, settings: Settings
         if not thread.is_alive() and word == "mark":
             return  # its traceback is on the terminal
         if word == "mark":
-            line.send(_mark(loop))
+            line.send(_mark(loop, latencies))
         elif word == "finish":
             loop.stop()
             thread.join()
@@ -138,18 +157,17 @@ def _work(line: Connection, url: str, name: str, model: Path, settings: Settings
             line.send(bare(engine, *rest))
 
 
-def _mark(loop: PullLoop) -> Mark:
-    process, pulse = psutil.Process(), loop.pulse
-    times = process.cpu_times()
+def _mark(loop: PullLoop, latencies: Latencies) -> Mark:
+    pulse = loop.pulse
     return Mark(
-        cpu_s=times.user + times.system,
-        rss=process.memory_info().rss,
+        cpu_s=time.process_time(),
+        rss=psutil.Process().memory_info().rss,
         windows=pulse.windows,
         batches=int(pulse.batch.counts.sum()),
         steps=pulse.steps,
         reloads=pulse.reloads,
         stage_s={name: getattr(pulse.stage, name) for name in Stage.__slots__},
-        latency=pulse.latency.counts.copy(),
+        latency_s=latencies.taken(),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.capacity import main
+from benchmarks.capacity import MOST_UNEXPLAINED, main
 from shared.errors import SelfmisError
 
 
@@ -19,20 +19,32 @@ def test_a_small_ward_is_measured_and_its_costs_add_up(tmp_path: Path) -> None:
     assert found["windows_per_s"] == pytest.approx(200 / 5, rel=0.5)
     assert found["limit_windows_per_s"] > found["windows_per_s"]
     assert found["ratio"] == pytest.approx(found["windows_per_s"] / found["limit_windows_per_s"])
-    assert found["p99_latency_s"] > 0
+    assert 0 < found["p50_latency_s"] <= found["p99_latency_s"] <= found["worst_latency_s"]
     assert found["rss_mb"] > 50
     parts = found["monitor_us"] + found["redis_us"] + found["ingest_us"]
     assert found["overhead_us_per_window"] == pytest.approx(parts)
-    stages = [f"{name}_us" for name in ("read", "place", "score", "model_in_run", "judge", "commit")]
+    stages = [f"{name}_us" for name in ("read", "place", "score", "model_in_run", "judge", "commit", "own")]
     assert all(found[name] > 0 for name in stages)
     assert sum(found[name] for name in [*stages, "rest_us"]) == pytest.approx(
         found["monitor_us"] + found["model_us"]
     )
     assert not any(isinstance(value, float) and math.isnan(value) for value in found.values())
+    assert abs(found["unexplained_share"]) <= MOST_UNEXPLAINED
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--patients", "0"], ["--seconds", "1"], ["--limit", "0"], ["--replicas", "-1"]]
+    "wrong",
+    [
+        ["--patients", "0"],
+        ["--seconds", "1"],
+        ["--limit", "0"],
+        ["--replicas", "-1"],
+        ["--grid", "0"],
+        ["--first", "0"],
+        ["--curve", "100,0"],
+        ["--curve", "many"],
+        ["--curve", "100", "--patients", "100"],
+    ],
 )
 def test_impossible_levels_are_refused(wrong: list[str]) -> None:
     with pytest.raises(SelfmisError, match="bench capacity"):

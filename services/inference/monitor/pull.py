@@ -139,25 +139,36 @@ class PullLoop:
 
     def turn(self) -> None:
         """One walk: tenures, read, score, commit. Raises what redis-py raises; then the next turn goes on."""
-        self._adopt()
-        self._resolve()
-        turn = self._tenures.turn()
-        for shard in turn.lost:
-            self._forget(shard)
-        for holding in turn.load:
-            self._load(holding)
-        self._step()
-        for holding in turn.leave:
-            self._forget(holding.shard)  # first: Redis may be away, and what is not held must not be read
-            self._tenures.release(holding.shard)
+        watch = self._watch = Stopwatch(self._cpu, self._clock)
+        with watch.stage("own"):
+            self._adopt()
+            self._resolve()
+            turn = self._tenures.turn()
+            for shard in turn.lost:
+                self._forget(shard)
+            for holding in turn.load:
+                self._load(holding)
+        worked = self._step()
+        watch.tell(self.pulse, worked=worked)
+        rest = Stopwatch(self._cpu, self._clock)  # after the step was told, so that the pulse below has it
+        with rest.stage("own"):
+            for holding in turn.leave:
+                self._forget(holding.shard)  # first: Redis may be away, and what is not held must not be read
+                self._tenures.release(holding.shard)
+            self._tell()
+        rest.tell(self.pulse, worked=False)
+
+    def _tell(self) -> None:
+        """What a replica says of itself, once a second."""
         self.pulse.shards = len(self._shards)
-        if self._clock() >= self._next_tell:
-            self._next_tell = self._clock() + TELL_EVERY_S
-            self.pulse.patients = sum(len(shard) for shard in self._shards.values())
-            self.pulse.unacknowledged = oldest(slot for shard in self._shards.values() for slot in shard.slots())
-            with suppress(ResponseError):  # a full Redis takes commits but no pulse, which is for watching only
-                tell(self._reading, self._replica, self.pulse)
-                speed.add(self._reading, self._account.gained(self.pulse))
+        if self._clock() < self._next_tell:
+            return
+        self._next_tell = self._clock() + TELL_EVERY_S
+        self.pulse.patients = sum(len(shard) for shard in self._shards.values())
+        self.pulse.unacknowledged = oldest(slot for shard in self._shards.values() for slot in shard.slots())
+        with suppress(ResponseError):  # a full Redis takes commits but no pulse, which is for watching only
+            tell(self._reading, self._replica, self.pulse)
+            speed.add(self._reading, self._account.gained(self.pulse))
 
     def _adopt(self) -> None:
         """Between steps, so that a window is judged by one model and one set of rules only."""
@@ -184,9 +195,9 @@ class PullLoop:
         self._shards[holding.shard] = Shard(holding.shard, self.rules, snapshot)
         self._reader.follow(holding.shard, snapshot.position)
 
-    def _step(self) -> None:
-        watch = self._watch = Stopwatch(self._cpu, self._clock)
-        with watch.stage("read"):
+    def _step(self) -> bool:
+        """Read, and carry what came; whether anything did."""
+        with self._watch.stage("read"):
             now_us = self._lookout.begin(self.rules.alarms, self._shards.keys(), self._tenures.live)
             pulled = [p for p in self._reader.read(BLOCK_MS, self._bite.entries) if p.shard in self._shards]
         came, read_at = self._clock(), self._wall()
@@ -197,9 +208,9 @@ class PullLoop:
         finally:
             for shard in ahead:
                 self._discard(shard)
-        watch.tell(self.pulse, worked=bool(pulled))
         self._bite.took(self._clock() - came, max((len(each.entries) for each in pulled), default=0))
         self._note(pulled, placed, read_at)
+        return bool(pulled)
 
     def _carry(self, pulled: list[Pulled], now_us: Mapping[int, int], ahead: set[int]) -> list[Placed]:
         """Place, score, judge, commit; takes the shards that were handed to commits out of ``ahead``.

@@ -59,7 +59,8 @@ class Histogram:
 class Stage:
     """Where the processor time of a loop's thread went, in seconds, summed; waiting for Redis is in none.
 
-    ``score``: gaps, resampling and the quality gate; ``model``: the model alone.
+    ``score``: gaps, resampling and the quality gate; ``model``: the model alone; ``own``: leases, loading shards
+    and telling of itself.
     """
 
     read: float = 0.0
@@ -68,11 +69,12 @@ class Stage:
     model: float = 0.0
     judge: float = 0.0
     commit: float = 0.0
+    own: float = 0.0
 
     @property
     def work(self) -> float:
         """All but reading, most of which is waiting."""
-        return self.place + self.score + self.model + self.judge + self.commit
+        return self.place + self.score + self.model + self.judge + self.commit + self.own
 
 
 # Reading is waiting, so how long it takes says nothing.
