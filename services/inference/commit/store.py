@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 
 from redis.exceptions import (
     ClusterDownError,
@@ -252,6 +253,7 @@ class ShardStore:
         return outcome
 
 
+@lru_cache(maxsize=1 << 14)  # as many as there may be shards
 def _keys(shard: int) -> Sequence[str]:
     return (
         lease_key(shard),

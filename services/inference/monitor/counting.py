@@ -12,15 +12,19 @@ import numpy as np
 from services.inference.alarms import Alert
 from services.inference.engine import Scored
 from services.inference.windows import Outcome
-from shared.quality import REASONS
+from shared.quality import REASON_LABELS, REASONS
 from shared.score_histogram import SCORE_EDGES, buckets
 
 SEVERAL = "several"
+_BITS = np.array([int(reason) for reason in REASONS], np.int64)  # in the order of the labels
+_SCORES = tuple(f"score|{edge:.2f}" for edge in SCORE_EDGES)
 
 
 def windows_counted(windows: np.ndarray[Any, np.dtype[np.void]], scored: Scored) -> Counter[str]:
     """How many windows had which outcome, why the gate refused, and where the any-MI scores lie."""
     counted: Counter[str] = Counter()
+    if not len(windows):
+        return counted
     many = windows["windows"]
     short = windows["outcome"] == Outcome.UNASSESSABLE
     counted["windows|missing"] = int(many[short].sum())
@@ -28,14 +32,14 @@ def windows_counted(windows: np.ndarray[Any, np.dtype[np.void]], scored: Scored)
     counted["windows|rejected"] = int(many[~short & ~scored.assessed].sum())
     refused = scored.reasons[scored.reasons > 0].astype(np.int64)
     if refused.size:
-        main = refused & -refused
-        for reason in REASONS:
-            counted[f"rejects|{reason.label}"] = int((main == int(reason)).sum())
+        main = np.bincount(np.searchsorted(_BITS, refused & -refused), minlength=len(_BITS))
+        for label, amount in zip(REASON_LABELS, main.tolist(), strict=True):
+            counted[f"rejects|{label}"] = amount
     any_mi = scored.probabilities[scored.assessed, -1]
     if any_mi.size:
-        for edge, amount in zip(SCORE_EDGES, buckets(any_mi).tolist(), strict=True):
+        for name, amount in zip(_SCORES, buckets(any_mi).tolist(), strict=True):
             if amount:
-                counted[f"score|{edge:.2f}"] = amount
+                counted[name] = amount
         # A sum in whole millionths: integers add up to the same in any order of commits.
         counted["score_sum_e6"] = int(np.rint(any_mi.astype(np.float64) * 1e6).sum())
     return counted

@@ -30,6 +30,8 @@ class LatestError(SelfmisError):
 
 def latest(windows: np.ndarray[Any, np.dtype[np.void]], scored: Scored) -> dict[bytes, bytes]:
     """The record of every patient of whom windows closed; of several the last."""
+    if not len(windows):
+        return {}
     records = np.zeros(len(windows), LATEST)
     records["version"] = VERSION
     records["outcome"] = windows["outcome"]

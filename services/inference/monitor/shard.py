@@ -138,7 +138,7 @@ class Shard:
         """
         step = placed.step
         windows = step.cut.windows
-        said = self._judge(evidence(windows, scored), model, elapsed)
+        said = self._judge(evidence(windows, scored), model, elapsed) if len(windows) or elapsed else []
         rows = {
             (bytes(w["patient"]), int(w["session"]), int(w["window"])): i for i, w in enumerate(windows)
         } if said else {}  # fmt: skip
@@ -153,9 +153,11 @@ class Shard:
         by_clock = [*placed.returned, *(self._look(look, model) if look is not None else ())]
         alerts += [Alert(alert.id, _plain(alert)) for alert in (*by_people, *by_clock)]
         counters.update(windows_counted(windows, scored))
-        counters.update({f"facts|{name}": amount for name, amount in step.facts.items()})
-        counters.update(f"dead_letters|{letter.reason}" for letter in placed.dead)
         counters.update(self._counted((*said, *by_people, *by_clock)))
+        for name, amount in step.facts.items():
+            counters[f"facts|{name}"] += amount
+        for letter in placed.dead:
+            counters[f"dead_letters|{letter.reason}"] += 1
         self._offset, self._rewind = step.offset, step.rewind
         return Facts(
             offset=step.offset,

@@ -16,6 +16,8 @@ def trend(
     A window is one if it is the first of its session to begin in its stretch of ``every_us``; of a run of empty
     windows (one row) the row, if it holds such a window. Costs well under a microsecond a window.
     """
+    if not len(windows):
+        return {}
     last = windows["window"] + windows["windows"] - 1
     before = windows["window"] - 1
     due = np.flatnonzero((before < 0) | (last * stride_us // every_us != before * stride_us // every_us))

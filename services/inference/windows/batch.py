@@ -39,31 +39,28 @@ class Batch:
     samples: Samples
     entry: Integers
     log_ms: Integers
-    headers: tuple[Headers, ...]
+    headers: Headers
 
     @classmethod
     def of(cls, runs: Sequence[Run]) -> "Batch":
         """Put runs side by side; one alone is not copied."""
-        headers = tuple(run.frames.headers for run in runs)
-
-        def field(name: str) -> npt.NDArray[np.generic]:
-            return headers[0][name] if len(headers) == 1 else np.concatenate([h[name] for h in headers])
-
-        def each(values: Iterable[int]) -> Integers:
-            return np.repeat(np.array(list(values), np.int64), [len(h) for h in headers])
-
+        headers = runs[0].frames.headers
+        if len(runs) > 1:  # all fields at once: of few frames each array operation costs more than its work
+            headers = np.concatenate([run.frames.headers for run in runs])
+        each = np.array([(run.frames.count, run.number, run.entry[0]) for run in runs], np.int64)
+        count, entry, log_ms = np.repeat(each.T, [len(run.frames) for run in runs], axis=1)
         return cls(
-            patient=[name for h in headers for name in h["patient"].tolist()],
-            session=field("session").astype(np.uint64),
-            start_us=field("session_start_us").astype(np.int64),
-            first=field("first").astype(np.int64),
-            count=each(run.frames.count for run in runs),
-            rate_mhz=field("rate_mhz").astype(np.int64),
-            lead=field("lead").astype(np.uint8),
-            scale=field("uv_per_lsb").astype(np.float32) * np.float32(1e-3),
+            patient=headers["patient"].tolist(),
+            session=headers["session"].astype(np.uint64),
+            start_us=headers["session_start_us"].astype(np.int64),
+            first=headers["first"].astype(np.int64),
+            count=count,
+            rate_mhz=headers["rate_mhz"].astype(np.int64),
+            lead=headers["lead"].astype(np.uint8),
+            scale=headers["uv_per_lsb"].astype(np.float32) * np.float32(1e-3),
             samples=_side_by_side([run.frames.samples for run in runs]),
-            entry=each(run.number for run in runs),
-            log_ms=each(run.entry[0] for run in runs),
+            entry=entry,
+            log_ms=log_ms,
             headers=headers,
         )
 
@@ -72,7 +69,7 @@ class Batch:
 
     def header(self, frames: Integers) -> Headers:
         """The headers of some frames."""
-        return np.concatenate(self.headers)[frames]
+        return self.headers[frames]
 
     def millivolts(self, frames: Integers, begin: int, end: int) -> Millivolts:
         """Columns ``begin`` to ``end`` of some frames in millivolts, as `Frames.millivolts` has them."""

@@ -69,8 +69,9 @@ class Cut:
 
     def counts(self) -> Iterator[tuple[Outcome, int]]:
         """How many windows had each outcome."""
-        for outcome in Outcome:
-            yield outcome, int(self.windows["windows"][self.windows["outcome"] == outcome].sum())
+        counted = np.bincount(self.windows["outcome"], self.windows["windows"], minlength=len(Outcome))
+        for outcome, windows in zip(Outcome, counted.tolist(), strict=True):
+            yield outcome, int(windows)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -126,11 +127,10 @@ def _fill(table: npt.NDArray[np.void], closed: Closed, log: Log) -> None:
     geometry, window = closed.geometry, table["window"]
     first = geometry.starts(window)
     last = first if closed.windows == 1 else geometry.starts(window + closed.windows - 1)
-    incomplete = np.where(closed.missing <= geometry.limit, Outcome.GAPPED, Outcome.UNASSESSABLE)
     table["windows"] = closed.windows
     table["first"] = first
     table["rate_mhz"] = geometry.rate_mhz
-    table["outcome"] = np.where(closed.missing == 0, Outcome.COMPLETE, incomplete)
+    table["outcome"] = (closed.missing > 0).astype(np.uint8) + (closed.missing > geometry.limit)
     table["missing"] = closed.missing
     table["end_us"] = end_us(table["session_start_us"], last + geometry.samples, geometry.rate_mhz)
     ids = [log.id(number) for number in closed.entry.tolist()]

@@ -218,7 +218,7 @@ class Cutter:
     def _finish(self, first: int, facts: Counter[str], refused: list[tuple[str, Headers]]) -> Step:
         ward, log = self._ward, self._log
         cut = ward.closing.finish(ward.patients, log)
-        for outcome, windows in cut.counts():
+        for outcome, windows in cut.counts() if len(cut.windows) else ():
             facts[f"windows_{outcome.name.lower()}"] += windows
         came = heard(ward.patients, log, first)
         if len(log):

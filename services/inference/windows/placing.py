@@ -119,12 +119,11 @@ def _overlay(ward: Ward, ring: Ring, pieces: Pieces) -> int:
 def _make_room(ward: Ward, ring: Ring, rows: Integers, end: Integers) -> None:
     """Where samples up to ``end`` would not fit, what open windows hold moves to the front."""
     p = ward.patients
-    for row in rows[end - p.origin[rows] > ring.geometry.buffer].tolist():
-        origin, start = p.origin[row], p.next_sample[row]
-        cells = ring.cells[p.slot[row]]
-        live = p.high_water[row] - start
-        cells[:live] = cells[start - origin : start - origin + live]
-        p.origin[row] = start
+    full = rows[end - p.origin[rows] > ring.geometry.buffer]
+    if full.size:
+        start = p.next_sample[full]
+        ring.to_front(p.slot[full], start - p.origin[full], int((p.high_water[full] - start).max()))
+        p.origin[full] = start
 
 
 def _open(ward: Ward, ring: Ring, pieces: Pieces) -> None:

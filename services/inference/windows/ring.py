@@ -68,6 +68,18 @@ class Ring:
         copy: Millivolts = self._of_length(self.geometry.samples)[slots * self.geometry.buffer + columns]
         return copy
 
+    def to_front(self, slots: Integers, columns: Integers, length: int) -> None:
+        """Move what begins at a column of each stretch to its front: ``length`` cells, or all up to its end.
+
+        Behind them the stretch holds anything.
+        """
+        fits = columns + length <= self.geometry.buffer
+        cells, begins = self._of_length(length), slots * self.geometry.buffer
+        cells[begins[fits]] = cells[(begins + columns)[fits]]
+        for slot, column in zip(slots[~fits].tolist(), columns[~fits].tolist(), strict=True):
+            left = self.cells[slot, column:]  # nothing, where windows were leapt over
+            self.cells[slot, : len(left)] = left
+
     def _of_length(self, length: int) -> Millivolts:
         """Every stretch of ``length`` cells, by the cell it begins at: a view."""
         view = self._stretches.get(length)
