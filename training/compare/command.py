@@ -16,7 +16,7 @@ from shared.encoder import names
 from shared.frames import LEADS
 from training import runs
 from training.cluster import cluster
-from training.compare.arm import PLAN_KEYS, CompareError, parse_arm
+from training.compare.arm import PLAN_KEYS, CompareError, parse_arm, parse_common
 from training.compare.board import Board
 from training.compare.grid import Grid, Laid, lay_out
 from training.compare.plots import pictures
@@ -76,6 +76,9 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         how.add_argument(
             f"--{key}", type=type(_DEFAULTS[key]), default=_DEFAULTS[key], help=f"{about} (%(default)s)"
         )
+    how.add_argument(
+        "--common", default="", metavar="KEY=VALUE,…", help="of all arms (and teachers) that have such an option"
+    )
     how.add_argument("--statements", type=int, metavar="N", help="methods with labels learn these, too")
     how.add_argument("--finetune-epochs", type=int, default=Tuning().epochs, metavar="N", help="(%(default)s)")
     where = parser.add_argument_group("where")
@@ -150,20 +153,21 @@ def grid_of(chosen: argparse.Namespace) -> Grid:
         if chosen.folds is None
         else rotations(parse_folds(chosen.folds), chosen.rotations)
     )
+    changes, common = parse_common(chosen.common)
     base: dict[str, Any] = {key: getattr(chosen, key) for key in ("epochs", "batch", "lr", "keep", "statements")}
     return Grid(
         store=chosen.store.resolve(),
         root=chosen.out.resolve(),
-        arms=tuple(parse_arm(text) for text in chosen.methods),
+        arms=tuple(parse_arm(text, common) for text in chosen.methods),
         splits=splits,
         seeds=chosen.seeds,
         leads=chosen.leads,
         encoders=chosen.encoders,
         shares=chosen.labels,
         heads=chosen.heads,
-        teacher=parse_arm(chosen.teacher),
+        teacher=parse_arm(chosen.teacher, common),
         teacher_seed=chosen.teacher_seed,
-        base=base,
+        base=base | changes,
         tuning=Tuning(epochs=chosen.finetune_epochs),
         sources=tuple(chosen.source),
     )

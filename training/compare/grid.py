@@ -156,7 +156,7 @@ class _Layer:
                 **dict(arm.changes),
                 "method": arm.method,
                 "store": grid.store,
-                "options": arm.options,
+                "options": arm.all_options,
                 "encoder": encoder,
                 "lead": "I" if arm.all_leads else lead,
                 "teacher": None if taught is None else grid.root / Encoding.under / taught.name,
