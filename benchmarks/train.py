@@ -26,9 +26,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--batch", type=int, default=64, help="records of each worker's step (default %(default)s)"
     )
-    parser.add_argument("--records", type=int, default=2048, help="in an epoch (default %(default)s)")
     parser.add_argument(
-        "--epochs", type=int, default=6, help="of each run; the first one does not count (default %(default)s)"
+        "--records", type=int, default=4096, help="in an epoch; PTB-XL's are 17,000 (default %(default)s)"
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=4, help="of each run; the first one does not count (default %(default)s)"
     )
     parser.add_argument(
         "--repeats", type=int, default=3, help="rounds, each of all runs; the best counts (default %(default)s)"

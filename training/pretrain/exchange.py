@@ -24,7 +24,7 @@ import torch.distributed as dist
 Floats = npt.NDArray[np.float32]
 
 _WAIT_S = 1800  # for a worker that neither answers nor dies: gloo's own patience
-_AWAKE_S = 50e-6  # to be woken takes as long, and a sleeper finds its caches used by others
+_AWAKE_S = 200e-6  # longer than workers on free cores are apart; who sleeps takes 40e-6 to be woken
 _MOST_BYTES = 32_768  # fits a socket's buffer in the kernel, so that all may write before anybody reads
 _INT = struct.Struct("i")
 
