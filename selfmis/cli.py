@@ -71,7 +71,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "bench train",
         "benchmarks.train",
-        "what Ray Train costs over a plain loop, and what a second worker brings",
+        "what Ray Train costs over a plain loop, and what more workers bring",
     ),
     Command("bench windows", "benchmarks.windows", "cost of cutting windows"),
 )

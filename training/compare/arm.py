@@ -8,11 +8,13 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from shared.errors import SelfmisError
-from training.methods import Needs, find, methods, plain
 from training.pretrain.plan import Plan
+
+if TYPE_CHECKING:
+    from training.methods import Needs
 
 _OF_THE_GRID = frozenset({
     "method", "store", "options", "lead", "teacher", "folds", "validate", "sources", "labels", "seed",
@@ -45,8 +47,10 @@ class Arm:
         return f"{own}@{self.teacher.title}" if self.teacher else own
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> "Needs":
         """What its method needs; options may add to it."""
+        from training.methods import find  # noqa: PLC0415 - slow to import
+
         method = find(self.method)
         needs: Needs = method.options.parse(self.all_options).needs(method.needs)
         return needs
@@ -71,6 +75,8 @@ def parse_arm(text: str, common: Sequence[str] = ()) -> Arm:
     >>> parse_arm("selfmis:projection=mlp,epochs=5@cmsc").title
     'selfmis:projection=mlp,epochs=5@cmsc'
     """
+    from training.methods import find  # noqa: PLC0415 - slow to import
+
     own, at, teacher = text.partition("@")
     name, _, pairs = own.partition(":")
     method = find(name.strip())
@@ -102,6 +108,8 @@ def parse_common(text: str) -> tuple[dict[str, Any], tuple[str, ...]]:
 
     Refuses a key that no plan and no method has.
     """
+    from training.methods import methods  # noqa: PLC0415 - slow to import
+
     changes: dict[str, Any] = {}
     options: list[str] = []
     known = {field.name for method in methods() for field in dataclasses.fields(method.options)}
@@ -131,4 +139,6 @@ def plan_value(key: str, text: str) -> Any:
 
 def options_of(arm: Arm) -> Mapping[str, Any]:
     """All options of its method, those not typed at their defaults."""
+    from training.methods import find, plain  # noqa: PLC0415 - slow to import
+
     return plain(find(arm.method).options.parse(arm.all_options))
