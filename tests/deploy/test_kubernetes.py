@@ -1,9 +1,13 @@
 """The Kubernetes manifests against the schemas of their kinds and against what we promise of them."""
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
 from copy import deepcopy
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -201,6 +205,26 @@ def test_the_service_runs_the_serve_config_with_room_for_its_replicas(root: str)
     (container,) = group["template"]["spec"]["containers"]
     assert monitor["num_replicas"] <= group["minReplicas"] * int(container["resources"]["limits"]["cpu"])
     assert monitor["num_replicas"] <= config["applications"][0]["args"]["settings"]["stream"]["shards"]
+
+
+def test_a_model_of_ones_own_is_mounted_where_every_ray_pod_sees_it(tmp_path: Path) -> None:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl is absent: what kustomize makes of the component is not tested")
+    here = {name: os.path.relpath(KUBERNETES / name, tmp_path.resolve()) for name in ("base", "components/model")}
+    wanted = {"resources": [here["base"]], "components": [here["components/model"]]}
+    (tmp_path / KUSTOMIZE).write_text(yaml.safe_dump(wanted), encoding="utf-8")
+    made = subprocess.run(
+        [kubectl, "kustomize", str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
+    )
+    (service,) = [d for d in yaml.safe_load_all(made.stdout) if d["kind"] == "RayService"]
+    assert faults(service) == []
+    found = [pod["spec"] for _, pod in pods(service)]
+    assert len(found) == 2
+    for spec in found:
+        assert "models" in {volume["name"] for volume in spec["volumes"]}
+        (container,) = spec["containers"]
+        assert {"name": "models", "mountPath": "/models", "readOnly": True} in container["volumeMounts"]
 
 
 def test_ray_on_kubernetes_is_the_ray_of_the_lock() -> None:

@@ -19,6 +19,7 @@ from services.inference.monitor.pull import PullLoop
 from services.inference.monitor.shard import ShardRules
 from services.inference.monitor.worker import Worker
 from shared.artefact import load as load_model
+from shared.artefact import shipped
 from shared.errors import SelfmisError
 from shared.settings import Settings
 from shared.settings import load as load_settings
@@ -44,19 +45,21 @@ class Changeable(BaseModel):
 class Monitor:
     """One replica. ``overrides``: settings as ``section.key=value``; others come from the process' environment.
 
+    ``model`` is a model folder, None for the shipped one.
+
     The loop starts with Serve's first health check, which comes after the first `reconfigure`: so no window is
     judged by rules that the config replaces.
     """
 
-    def __init__(self, url: str | None, model: str, overrides: Sequence[str]) -> None:
+    def __init__(self, url: str | None, model: str | None, overrides: Sequence[str]) -> None:
         self._overrides = tuple(overrides)
         settings = load_settings(overrides=self._overrides).settings
         where = url or settings.redis.url
         if where is None:
             raise SelfmisError("a Monitor needs a Redis: set redis.url (SELFMIS_REDIS_URL)")
-        self._args_model = self._model = model
+        self._args_model = self._model = model or str(shipped(settings.window.lead))
         replica = serve.get_replica_context().replica_id.unique_id
-        loop = PullLoop(where, settings, replica, _engine(model, settings))
+        loop = PullLoop(where, settings, replica, _engine(self._model, settings))
         self._worker = Worker(loop)
         self._measured = (time.monotonic(), 0.0)
 
