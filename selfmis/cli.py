@@ -71,6 +71,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench scrape", "benchmarks.scrape", "what one scrape of /metrics costs, by shards and patients"),
     Command("bench signal", "benchmarks.signal", "cost of resampling, band-pass and quality gate"),
     Command("bench store", "benchmarks.store", "how fast the training store is made and read"),
+    Command(
+        "bench failover", "benchmarks.failover", "what Redis confirmed and a fail-over loses, and for how long"
+    ),
     Command("bench takeover", "benchmarks.takeover", "how soon another owner commits after a kill"),
     Command(
         "bench train",

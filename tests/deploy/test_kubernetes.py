@@ -122,7 +122,7 @@ def test_every_server_of_ours_is_probed() -> None:
                 for container in document["spec"]["template"]["spec"]["containers"]:
                     assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
                     probed += 1
-    assert probed == 3
+    assert probed == 4
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -131,13 +131,14 @@ def test_no_secret_is_written_down(file: str) -> None:
         assert document["kind"] != "Secret"
         for place, pod in pods(document):
             for variable in (v for c in pod["spec"]["containers"] for v in c.get("env", [])):
-                if re.search("URL|TOKEN|PASSWORD", variable["name"]):
+                if re.search("URL|TOKEN|PASSWORD|SECRET", variable["name"]):
                     assert set(variable["valueFrom"]) == {"secretKeyRef"}, place
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_every_variable_is_a_setting_and_every_command_exists(file: str) -> None:
     example = {"url": "redis://h:1", "gateway": "0123456789abcdef", "api": "0123456789abcdef"}
+    example |= {"receivers": "https://pager.example/a https://other.example/b", "secret": "0123456789abcdef"}
     for document in documents(KUBERNETES / file):
         for _, pod in pods(document):
             for container in pod["spec"]["containers"]:
@@ -180,6 +181,26 @@ def test_selectors_select_and_ports_are_open(root: str) -> None:
 
 # Prometheus is let to all of ours; in this overlay nobody simulates.
 ABSENT = {"overlays/ha": {9108}}
+
+
+@pytest.mark.parametrize("overlay", ["redis", "ha"])
+def test_the_webhook_reaches_redis_and_receivers_and_nobody_reaches_it_but_prometheus(overlay: str) -> None:
+    to_redis = {
+        "redis": KUBERNETES / "components" / "redis" / "network-policies.yaml",
+        "ha": KUBERNETES / "overlays" / "ha" / "redis-egress.yaml",
+    }
+    (webhook, _) = documents(KUBERNETES / "components" / "webhook" / "webhook.yaml")
+    labels = webhook["spec"]["template"]["metadata"]["labels"]
+    policies = [
+        *documents(to_redis[overlay]),
+        *documents(KUBERNETES / "components" / "webhook" / "network-policies.yaml"),
+        *documents(KUBERNETES / "base" / "network-policies.yaml"),
+    ]
+    mine = [policy["spec"] for policy in policies if matches(policy["spec"]["podSelector"], labels)]
+    out = {port["port"] for spec in mine for rule in spec.get("egress", []) for port in rule["ports"]}
+    into = [rule for spec in mine for rule in spec.get("ingress", [])]
+    assert out == {53, 443, 6379}
+    assert [port["port"] for rule in into for port in rule["ports"]] == [9109]
 
 
 @pytest.mark.parametrize("file", ["base/serve.yaml", "overlays/ha/serve.yaml"])
