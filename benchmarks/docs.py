@@ -111,7 +111,8 @@ def page(figures: Path) -> str:
         path = figures / f"{bench.name}.json"
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            table = _table(found)
+        except (OSError, ValueError, RecursionError, AttributeError, TypeError):  # none, no JSON, or no figures
             raise SelfmisError(
                 f"no figures in {path}: run `{bench.command} --json {path}`, or `selfmis bench docs --measure`"
             ) from None
@@ -122,7 +123,7 @@ def page(figures: Path) -> str:
             "",
             f"    {bench.command}",
             "",
-            *_table(found),
+            *table,
             "",
         ]
     return "\n".join(lines)

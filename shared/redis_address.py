@@ -149,8 +149,8 @@ def _database(name: str, option: str | None, path: str) -> int:
     text = option if option is not None else path
     if not text:
         return 0
-    if not (text.isascii() and text.isdecimal()):
-        raise RedisUrlError(f"Redis URL {name} names database {text!r}, which is not a number")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise RedisUrlError(f"Redis URL {name} names database {text!r:.40}, which is not a number of one")
     return int(text)
 
 
