@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 LOCK   := requirements.lock
+DATA   ?= ../shared/data
 STAMP  := $(VENV)/.installed
 PACKAGES := shared services training deploy benchmarks selfmis
 # Tests that wait for real processes wait side by side; those of one file stay together, for what they share.
@@ -10,7 +11,7 @@ SIDE_BY_SIDE ?= -n logical --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-full lint types bench dashboards lock clean distclean
+.PHONY: help setup demo model test test-full lint types bench dashboards lock clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +29,9 @@ $(STAMP): $(LOCK) pyproject.toml
 
 demo: $(STAMP) ## a simulated ward on this machine, until Ctrl-C (DEMO_SECONDS=90 ends it)
 	@$(BIN)/selfmis demo
+
+model: $(STAMP) ## the shipped model made again and compared: make model DATA=folder with PTB-XL in it
+	@$(BIN)/selfmis recipe training/recipe.toml --data $(DATA) --out var/recipe
 
 test: lint types ## lint, type-check and test (under 15 minutes on 2 cores)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)

@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     if not (arguments.max_false_per_hour >= 0 and 0 <= arguments.answer_s < 1e7):
         raise ReplayError("--max-false-per-hour and --answer-s must not be negative")
-    sweep = dict(_swept(text) for text in arguments.sweep) or DEFAULT_SWEEP
+    sweep = dict(swept(text) for text in arguments.sweep) or DEFAULT_SWEEP
     if prod(len(values) for values in sweep.values()) > MOST:
         raise ReplayError(f"more than {MOST} combinations of --sweep; leave some out")
     sets = list(rule_sets(settings_from(arguments).alarm, sweep))
@@ -93,7 +93,8 @@ def _known(figures: Figures) -> Figures:
     return {name: value for name, value in figures.items() if value is not None}
 
 
-def _swept(text: str) -> tuple[str, tuple[float | int, ...]]:
+def swept(text: str) -> tuple[str, tuple[float | int, ...]]:
+    """``NAME=VALUE,VALUE…`` as typed."""
     name, equals, values = text.partition("=")
     try:
         parsed = tuple(float(v) if "." in v or "e" in v else int(v) for v in values.split(","))

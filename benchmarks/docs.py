@@ -75,6 +75,12 @@ BENCHES: tuple[Bench, ...] = (
         "One ingest process that streams 50,000 patients at a frame a second each into a real Redis, which a"
         " consumer reads. Goal: under one core, 99 % of frames confirmed within 0.25 s.",
     ),
+    Bench(
+        "gateway",
+        (),
+        "One gateway process on a real Redis, over 16 connections: a frame of 250 samples as JSON a request, and a"
+        " hundred of them as one record batch. A request is answered when Redis has confirmed.",
+    ),
     Bench("memory", (), "What a patient costs Redis in memory, asked of it: frames kept and state."),
     Bench(
         "ownership",
@@ -82,6 +88,13 @@ BENCHES: tuple[Bench, ...] = (
         "Ten thousand shards among 200 replicas, all in one process over a real Redis, without commits: what"
         " leases and heartbeats cost, how long shards of killed replicas rest (`lease_s` at"
         " best). And the pure division among a fleet of 800. Goal: under one core of Redis.",
+    ),
+    Bench("store", (), "Making the training store and reading it, beside the recordings themselves read by wfdb."),
+    Bench(
+        "train",
+        (),
+        "Ray Train against the same loop without it, and several workers of one run against as many independent"
+        " loops, one thread each. Goals: `ray_over_plain` at most 1.05, `two_worker_efficiency` at least 0.85.",
     ),
 )
 
@@ -98,7 +111,8 @@ def page(figures: Path) -> str:
         path = figures / f"{bench.name}.json"
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            table = _table(found)
+        except (OSError, ValueError, RecursionError, AttributeError, TypeError):  # none, no JSON, or no figures
             raise SelfmisError(
                 f"no figures in {path}: run `{bench.command} --json {path}`, or `selfmis bench docs --measure`"
             ) from None
@@ -109,7 +123,7 @@ def page(figures: Path) -> str:
             "",
             f"    {bench.command}",
             "",
-            *_table(found),
+            *table,
             "",
         ]
     return "\n".join(lines)

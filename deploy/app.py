@@ -31,7 +31,7 @@ class Arguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str
+    model: str | None = None  # a model folder, on every node; absent: the shipped one for `window.lead`
     redis_url: str | None = None
     settings: dict[str, dict[str, str | int | float | bool]] = {}
 

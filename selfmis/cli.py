@@ -37,8 +37,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("evaluate", "training.evaluate.command", "figures, tables and plots on records not seen before"),
     Command("compare", "training.compare.command", "many methods, seeds and folds side by side, one table"),
     Command("export", "training.export.command", "a trained run into the model folder that serving loads"),
+    Command("recipe", "selfmis.recipe", "the commands of a recipe file, from recordings to a model folder"),
     Command("model", "selfmis.model", "check a model folder and print what it is"),
     Command("alarms tune", "benchmarks.alarm_tuning", "pick alarm rules on scored replays, by a stated target"),
+    Command(
+        "alarms streams", "benchmarks.model_on_streams", "a model's alarms on streams: recordings and simulator"
+    ),
     Command("alerts export", "services.inference.export.command", "committed alerts and audit as WFDB and FHIR"),
     Command("webhook", "services.inference.webhook.command", "post each alert, signed, to those who asked for it"),
     Command("plan", "deploy.plan.command", "how many cores, shards and Redis servers some patients take"),
@@ -67,11 +71,14 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench scrape", "benchmarks.scrape", "what one scrape of /metrics costs, by shards and patients"),
     Command("bench signal", "benchmarks.signal", "cost of resampling, band-pass and quality gate"),
     Command("bench store", "benchmarks.store", "how fast the training store is made and read"),
+    Command(
+        "bench failover", "benchmarks.failover", "what Redis confirmed and a fail-over loses, and for how long"
+    ),
     Command("bench takeover", "benchmarks.takeover", "how soon another owner commits after a kill"),
     Command(
         "bench train",
         "benchmarks.train",
-        "what Ray Train costs over a plain loop, and what a second worker brings",
+        "what Ray Train costs over a plain loop, and what more workers bring",
     ),
     Command("bench windows", "benchmarks.windows", "cost of cutting windows"),
 )

@@ -10,12 +10,14 @@ for writes that may happen twice; ``resend=False`` is for commits: the command i
 once, and a lost reply raises. The caller then finds out by reading what is stored.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import redis.asyncio
 import redis.asyncio.retry
+import redis.asyncio.sentinel
+import redis.sentinel
 from redis import Redis, RedisCluster
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio import RedisCluster as AsyncRedisCluster
@@ -34,6 +36,7 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
+from shared import sentinels
 from shared.errors import SelfmisError
 from shared.redis_address import RedisAddress
 from shared.redis_server import ServerInfo
@@ -60,9 +63,10 @@ def connect(
 
     Replies are bytes. ``timeout_s`` bounds connecting and each reply, so a blocking read must
     ask for less. ``resend`` is explained above. Costs two round trips. The client may be
-    shared by threads; its owner closes it. ``on_connect`` is told the run id of the server at the
-    other end of every new connection, also those that redis-py makes silently later, before the
-    connection carries anything; what it raises (a redis-py error) keeps the connection from being used.
+    shared by threads; its owner closes it. ``on_connect`` is told, of every new connection, also those that
+    redis-py makes silently later, which `incarnation` of which server is at the other end, before the
+    connection carries anything; what it raises (a redis-py error) keeps the connection from being used, and
+    so does a server that has become a replica.
     """
     address = RedisAddress.parse(url)
     with _explained(address):
@@ -127,9 +131,13 @@ def _client(address: RedisAddress, timeout_s: float, on_connect: Callable[[str],
     arguments = _arguments(address, timeout_s)
     if on_connect is not None:
         arguments["redis_connect_func"] = _met_first(on_connect, cluster=address.cluster)
+    arguments["retry"] = Retry(NoBackoff(), 0)
     if address.cluster:
-        return RedisCluster(retry=Retry(NoBackoff(), 0), **arguments)
-    return Redis(retry=Retry(NoBackoff(), 0), health_check_interval=_HEALTH_CHECK_S, **arguments)
+        return RedisCluster(**arguments)
+    arguments["health_check_interval"] = _HEALTH_CHECK_S
+    if address.sentinels:
+        return sentinels.master(address, timeout_s, arguments)
+    return Redis(**arguments)
 
 
 def _met_first(on_connect: Callable[[str], None], *, cluster: bool) -> Callable[[Any], None]:
@@ -138,18 +146,35 @@ def _met_first(on_connect: Callable[[str], None], *, cluster: bool) -> Callable[
     def greet(connection: Any) -> None:
         if not cluster:  # a cluster's connections have been greeted when this is called
             connection.on_connect()
-        connection.send_command("INFO", "server")
-        info = connection.read_response().decode()
-        on_connect(next(line[7:] for line in info.splitlines() if line.startswith("run_id:")))
+        told: dict[str, str] = {}
+        for section in ("server", "replication"):  # Redis 6.2 takes one at a time
+            connection.send_command("INFO", section)
+            lines = connection.read_response().decode().splitlines()
+            told |= {name: value for name, _, value in (line.partition(":") for line in lines)}
+        if not cluster and told["role"] != "master":
+            raise ConnectionError(f"it is a replica now, of {told['master_host']}:{told['master_port']}")
+        on_connect(incarnation(told))
 
     return greet
 
 
+def incarnation(told: Mapping[str, str]) -> str:
+    """Which life of which master a server's ``INFO`` tells of. What another one confirmed, this one may not have.
+
+    A server that starts has another run id. One that was demoted, and so took over its master's data, and is
+    promoted again has the run id that it had, but another replication id.
+    """
+    return f"{told['run_id']}/{told['master_replid']}"
+
+
 def _async_client(address: RedisAddress, timeout_s: float) -> AsyncClient:
     arguments = _arguments(address, timeout_s) | {"health_check_interval": _HEALTH_CHECK_S}
+    arguments["retry"] = _async_retry(NoBackoff(), 0)
     if address.cluster:
-        return AsyncRedisCluster(retry=_async_retry(NoBackoff(), 0), **arguments)
-    return AsyncRedis(retry=_async_retry(NoBackoff(), 0), **arguments)
+        return AsyncRedisCluster(**arguments)
+    if address.sentinels:
+        return sentinels.async_master(address, timeout_s, arguments)
+    return AsyncRedis(**arguments)
 
 
 def _arguments(address: RedisAddress, timeout_s: float) -> dict[str, Any]:
@@ -192,6 +217,10 @@ def _reason(address: RedisAddress, error: BaseException) -> str:
     if "WRONGPASS" in text or "invalid username-password" in text or "invalid password" in text:
         return f"refuses the password of user {address.username or 'default'}"
     match error:
+        case redis.sentinel.MasterNotFoundError() | redis.asyncio.sentinel.MasterNotFoundError():
+            return (
+                f"is not to be found: none of its Sentinels answers and knows a living master {address.service!r}"
+            )
         case AuthenticationWrongNumberOfArgsError():
             return "is too old to know users (ACL): Redis 6.2 or newer is needed"
         case AuthenticationError():

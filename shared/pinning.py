@@ -34,7 +34,7 @@ class Layout:
         """The mirror image of `encode`; `LayoutMismatch` for anything else."""
         try:
             layout = cls(**json.loads(stored))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             layout = None
         if layout is None or type(layout.version) is not int or type(layout.shards) is not int:
             raise LayoutMismatch(

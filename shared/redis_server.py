@@ -64,7 +64,9 @@ class ServerInfo:
         if self.loading:
             return "is still loading its data: wait until it has, then start again"
         if self.mode == "sentinel":
-            return "is a Sentinel, not a data server: name the master it watches"
+            return (
+                "is a Sentinel, not a data server: write redis+sentinel://host:port/name, with its master's name"
+            )
         if self.cluster and not as_cluster:
             return "is a node of a Redis Cluster: write redis+cluster:// (or rediss+cluster://)"
         if as_cluster and not self.cluster:

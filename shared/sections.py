@@ -34,7 +34,8 @@ class RedisSettings(Section):
     """Where Redis is. Without a URL an embedded server is started in ``data_dir``."""
 
     url: str | None = Field(
-        None, description="redis://, rediss://, unix:// or redis+cluster://; unset: embedded server"
+        None,
+        description="redis://, rediss://, unix://, redis+cluster:// or redis+sentinel://; unset: embedded server",
     )
     data_dir: Path = Field(Path("var/redis"), description="data folder of the embedded server")
     port: Port = Field(6390, description="port of the embedded server, loopback only")
@@ -49,7 +50,15 @@ class RedisSettings(Section):
         return url
 
 
-REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
+REDIS_SCHEMES = (
+    "redis",
+    "rediss",
+    "unix",
+    "redis+cluster",
+    "rediss+cluster",
+    "redis+sentinel",
+    "rediss+sentinel",
+)
 
 
 class StreamSettings(Section):

@@ -9,7 +9,6 @@ line of `SettingsError` before anything starts.
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,7 +191,7 @@ def _from_file(config: str | Path | None, environ: Mapping[str, str]) -> tuple[s
         return "", {}
     try:
         values = TomlConfigSettingsSource(Settings, toml_file=_readable(path))()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOML's own, bytes that are no text, numbers without end
         raise SettingsError(f"settings file {path} is not valid TOML: {error}") from None
     for section, entries in values.items():
         if section not in _known():

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -55,10 +56,18 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRedis
         port: int = 0,
         folder: Path | None = None,
         loaded: bool = True,
+        config: Path | None = None,
     ) -> int:
         port = port or free_port()
         folder = folder or tmp_path_factory.mktemp("server")
-        command = [str(executable or find_executable()), "--port", str(port), "--bind", "127.0.0.1"]
+        command = [
+            str(executable or find_executable()),
+            *([str(config)] if config else []),
+            "--port",
+            str(port),
+            "--bind",
+            "127.0.0.1",
+        ]
         command += ["--dir", str(folder), "--save", "", *options]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -205,6 +214,68 @@ def _port_with_bus() -> int:
         if taken_by(port) is None and taken_by(port + 10000) is None:
             return port
     raise AssertionError("no free pair of ports")
+
+
+class Watched:
+    """A master, a replica and three Sentinels that watch over them: real processes, ports of their own."""
+
+    QUORUM, DOWN_AFTER_MS = 2, 1000
+
+    def __init__(self, start: StartRedis, folder: Path, *options: str) -> None:
+        self.master, self.replica = start(*options), free_port()
+        start("--replicaof", "127.0.0.1", str(self.master), *options, port=self.replica)
+        self.sentinels: list[int] = []
+        for _ in range(3):
+            port = free_port()
+            config = folder / f"sentinel-{port}.conf"
+            config.write_text(
+                f"sentinel monitor ward 127.0.0.1 {self.master} {self.QUORUM}\n"
+                f"sentinel down-after-milliseconds ward {self.DOWN_AFTER_MS}\n"
+                "sentinel failover-timeout ward 5000\n",
+                encoding="utf-8",
+            )
+            start("--sentinel", port=port, config=config)
+            self.sentinels.append(port)
+        self.hosts = ",".join(f"127.0.0.1:{port}" for port in self.sentinels)
+        self.url = f"redis+sentinel://{self.hosts}/ward"
+        until(self._whole, "Sentinels that know the replica and each other")
+
+    def wait_for_replica(self) -> None:
+        """Until it has all that the master has confirmed."""
+        with local_client(self.master, timeout_s=5.0) as client:
+            assert client.wait(1, 5000) == 1
+
+    def kill_master(self) -> None:
+        """It does not come back."""
+        with local_client(self.master, timeout_s=5.0) as client:
+            os.kill(int(client.info("server")["process_id"]), signal.SIGKILL)
+
+    def wait_for_promotion(self) -> None:
+        """Until the replica is master, and every Sentinel says so."""
+        until(lambda: all(self._told(port)["port"] == self.replica for port in self.sentinels), "a new master", 30)
+        with local_client(self.replica, timeout_s=5.0) as client:
+            until(lambda: client.info("replication")["role"] == "master", "its promotion")
+
+    def _whole(self) -> bool:
+        told = [self._told(port) for port in self.sentinels]
+        return all(each["num-slaves"] == 1 and each["num-other-sentinels"] == 2 for each in told)
+
+    def _told(self, port: int) -> dict[str, Any]:
+        with local_client(port, timeout_s=5.0) as sentinel:
+            told: dict[str, Any] = sentinel.sentinel_master("ward")
+            return told
+
+
+@pytest.fixture(scope="session")
+def watched(start_redis: StartRedis, tmp_path_factory: pytest.TempPathFactory) -> Watched:
+    """One that no test may harm."""
+    return Watched(start_redis, tmp_path_factory.mktemp("watched"))
+
+
+@pytest.fixture
+def doomed(start_redis: StartRedis, tmp_path: Path) -> Watched:
+    """One of the test's own."""
+    return Watched(start_redis, tmp_path)
 
 
 class OwnRedis:

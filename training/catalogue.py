@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 
 from shared.command import DONE, Parser, run
-from training.methods import describe, find
 
 
 def main(argv: Sequence[str]) -> int:
@@ -13,6 +12,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("name", nargs="?", help="of one method: its options, too")
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
     chosen = parser.parse_args(argv)
+    from training.methods import describe, find  # noqa: PLC0415 - slow to import
+
     told = [find(chosen.name).describe()] if chosen.name else list(describe())
     if chosen.json:
         print(json.dumps(told, indent=2))

@@ -19,7 +19,6 @@ from rich.live import Live
 
 from deploy.alerting import alerting
 from deploy.app import Arguments
-from deploy.demo import model as models
 from deploy.demo.summary import figures_of, told
 from deploy.demo.verdict import verdict
 from deploy.demo.view import NOTICE, line, panel
@@ -30,7 +29,7 @@ from services.inference.engine import open_engine
 from services.inference.monitor.offline import compare, offline
 from services.inference.monitor.shard import ShardRules
 from services.ingest.streaming import stopped_by_signals
-from shared.artefact import Model, load
+from shared.artefact import Model, load, shipped
 from shared.command import ANSWER_IS_NO, DONE, Parser, run, settings_arguments
 from shared.connection import Client, connect
 from shared.embedded import embedded
@@ -55,9 +54,7 @@ def main(argv: Sequence[str]) -> int:
         "--seconds", type=float, default=_seconds(), help="end after so long (default: DEMO_SECONDS)"
     )
     parser.add_argument("--scenario", type=Path, default=SCENARIO, help="another ward (default: the demo's own)")
-    parser.add_argument(
-        "--model", type=Path, help="a model folder (default: the shipped one, else one trained now)"
-    )
+    parser.add_argument("--model", type=Path, metavar="DIR", help="a model folder (default: the shipped one)")
     parser.add_argument("--replicas", type=int, default=1, help="of the monitor (default %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="of the API (default %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary as one flat JSON object")
@@ -73,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
     console.print(f"SelfMIS Monitor. {NOTICE}")
     free("127.0.0.1", arguments.port)
     HOME.mkdir(parents=True, exist_ok=True)
-    model = load(arguments.model or models.ready(HOME / "model", console), expect_lead=settings.window.lead)
+    model = load(arguments.model or shipped(settings.window.lead), expect_lead=settings.window.lead)
     with _redis(settings, console) as url:
         console.print("starting Ray and Serve …")
         app = Arguments(model=str(model.folder.resolve()), settings=_nested(overrides))

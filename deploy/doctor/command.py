@@ -14,6 +14,7 @@ from deploy.doctor.python import LOCK, examine_program
 from deploy.doctor.redis import examine_redis
 from deploy.doctor.ward import examine_ward, wait
 from deploy.doctor.web import examine_api, examine_port, examine_ray
+from shared.artefact import shipped
 from shared.command import ANSWER_IS_NO, DONE, Parser, run, settings_arguments, settings_from
 from shared.connection import Client, connect
 from shared.embedded import running
@@ -37,7 +38,10 @@ def main(argv: Sequence[str]) -> int:
     """
     parser = Parser(prog="selfmis doctor", description=main.__doc__)
     parser.add_argument(
-        "--model", type=Path, metavar="DIR", help="model folder; default: the one in deploy/serve.yaml"
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="model folder; default: the one in deploy/serve.yaml, else the shipped one",
     )
     parser.add_argument("--api", default="http://127.0.0.1:8000", metavar="URL", help="default %(default)s")
     parser.add_argument(
@@ -91,7 +95,7 @@ def _examinations(settings: Settings, arguments: "object", stack: ExitStack) -> 
             settings, stack, lambda client: examine_ward(client, shards, given["watch"], wait), again=True
         ),
     )
-    yield "model", lambda: examine_model(given["model"] or _model_of(SERVE), settings)
+    yield "model", lambda: examine_model(given["model"] or _model_of(SERVE, settings), settings)
     gateway = f"http://{_local(settings.gateway.host)}:{settings.gateway.port}"
     yield "gateway", lambda: examine_port("gateway", gateway, "/healthz", '"ok"', "gateway.port")
     metrics = f"http://{_local(settings.ingest.metrics_host)}:{settings.ingest.metrics_port}"
@@ -129,10 +133,10 @@ def _redis_of(settings: Settings) -> str:
     return server.url
 
 
-def _model_of(config: Path) -> Path:
-    """The model that a Serve config names."""
-    named = yaml.safe_load(config.read_text(encoding="utf-8"))["applications"][0]["args"]["model"]
-    return Path(named)
+def _model_of(config: Path, settings: Settings) -> Path:
+    """The model that a Serve config names, else the shipped one."""
+    named = yaml.safe_load(config.read_text(encoding="utf-8"))["applications"][0]["args"].get("model")
+    return Path(named) if named else shipped(settings.window.lead)
 
 
 def _local(host: str) -> str:

@@ -84,12 +84,13 @@ class _figures:  # noqa: N801 - reads as the function that it is: figures of one
     def __init__(self, folder: Path, name: str) -> None:
         self._path = folder / f"{name}.json"
         try:
-            self._found: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            found: Any = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
             raise NoFigures(
                 f"no figures in {self._path}: run `selfmis bench {name} --json {self._path}`, or name a folder"
                 " that has them with --figures"
             ) from None
+        self._found: dict[str, Any] = found if isinstance(found, dict) else {}
 
     def __call__(self, key: str) -> float:
         value = self._found.get(key)

@@ -7,6 +7,7 @@ Here is what serving needs, which does not import torch. Training's side (`write
 from shared.artefact.errors import ArtefactError
 from shared.artefact.folder import Model, load, verify
 from shared.artefact.manifest import CalibrationRecord, DataSource, Facts, Manifest, ScoreReference
+from shared.artefact.shipped import shipped
 
 __all__ = [
     "ArtefactError",
@@ -17,5 +18,6 @@ __all__ = [
     "Model",
     "ScoreReference",
     "load",
+    "shipped",
     "verify",
 ]

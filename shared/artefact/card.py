@@ -44,7 +44,7 @@ than the one above without a study of its own.
 
 {metrics}
 
-## Known failures
+{robustness}{alarms}## Known failures
 
 {failures}
 
@@ -81,6 +81,8 @@ def card_text(manifest: Manifest) -> str:
         calibration=manifest.calibration.method,
         thresholds="\n".join(f"| {label} | {value:.4g} |" for label, value in manifest.thresholds.items()),
         metrics="\n".join(_metrics(manifest.metrics)),
+        robustness="\n".join([*_robustness(_part(manifest.metrics, "robustness")), ""]),
+        alarms="\n".join([*_alarms(_part(manifest.metrics, "alarms")), ""]),
         failures="\n".join(f"- {failure}" for failure in known_failures(manifest)),
         data="\n".join(f"- {d.name}: {d.attribution} Licence: {d.licence}" for d in manifest.data),
     )
@@ -110,6 +112,7 @@ def known_failures(manifest: Manifest) -> Iterator[str]:
         worst = min(judged, key=lambda code: judged[code])
         yield f"Of the types that could be judged it does worst on {worst} (AUROC {judged[worst]:.2f})."
     yield from _under_noise(_part(manifest.metrics, "noise"), area)
+    yield from _in_other_conditions(_part(manifest.metrics, "robustness"), area)
     yield from _other_leads(_part(manifest.metrics, "leads"), manifest.lead, area)
 
 
@@ -123,6 +126,16 @@ def _under_noise(noise: Mapping[str, Any], clean: float) -> Iterator[str]:
         if notable:
             snr = max(notable)
             yield f"Noise of kind `{kind}` at {snr:g} dB and below costs it {falls[snr]:.2f} of AUROC or more."
+
+
+def _in_other_conditions(varied: Mapping[str, Any], area: float) -> Iterator[str]:
+    """Of conditions that neither noise nor leads speak of already."""
+    for name, found in varied.items():
+        if found["auroc"] is None or name.startswith("lead ") or " noise, " in name:
+            continue
+        if area - found["auroc"] > NOTABLE_FALL:
+            passed = f"{found['assessable']:.0%} of it passes the quality gate"
+            yield f"Under `{name}` its AUROC for any-MI is {found['auroc']:.2f}; {passed}."
 
 
 def _other_leads(leads: Mapping[str, Any], own: str, area: float) -> Iterator[str]:
@@ -149,6 +162,48 @@ def _metrics(metrics: Mapping[str, Any]) -> Iterator[str]:
             yield f"| {title} | | {_area(_part(metrics, name))} | | |"
         yield ""
         yield f"† too few positives to be judged alone. Expected calibration error: {_number(metrics.get('ece'))}."
+
+
+def _robustness(varied: Mapping[str, Any]) -> Iterator[str]:
+    """The figures under other conditions, and of what passes the quality gate then; nothing if none were taken."""
+    if not varied:
+        return
+    yield from ("## Robustness", "")
+    yield "| the same records | any MI | six types | pass the gate | any MI of those | six types of those |"
+    yield "|---|---|---|---:|---|---|"
+    for name, found in varied.items():
+        good = " | ".join(_short(found.get(f"assessable_{figure}")) for figure in ("auroc", "macro6"))
+        six = _short(found.get("macro6"))
+        yield f"| {_cell(name)} | {_area(found)} | {six} | {found['assessable']:.1%} | {good} |"
+    yield ""
+
+
+def _alarms(alarms: Mapping[str, Any]) -> Iterator[str]:
+    """What its alarms did on streams; nothing if that was not tried."""
+    if not alarms:
+        return
+    rules = ", ".join(f"`{name}` {value:g}" for name, value in alarms["rules"].items())
+    yield from ("## Alarms on streams", "", f"With the rules {rules}:", "")
+    yield "| | infarcts | sensitivity | median s to detection | false alarms per patient-hour |"
+    yield "|---|---:|---|---:|---:|"
+    for name, title in (("recorded", "streams of other recordings"), ("simulated", "simulated patients")):
+        found = alarms[name]
+        interval = f"({_short(found['sensitivity_low'])} … {_short(found['sensitivity_high'])})"
+        yield (
+            f"| {title} | {found['episodes']} | {_short(found['sensitivity'])} {interval}"
+            f" | {_number(found['time_to_detection_s_median'])} | {found['false_alarms_per_patient_hour']:.2f} |"
+        )
+    yield ""
+    kinds = alarms["simulated"]["kinds"]
+    missed = ", ".join(
+        f"{n} {k['episodes'] - k['detected']} of {k['episodes']}" for n, k in kinds.items() if k["episodes"]
+    )
+    false = ", ".join(f"{n} {k['false_alarms']} in {k['patients']}" for n, k in kinds.items() if not k["episodes"])
+    yield from (f"Simulated infarcts missed: {missed}. False alarms by simulated patients: {false}.", "")
+
+
+def _short(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
 
 
 def _score(name: str, values: Mapping[str, Any]) -> str:

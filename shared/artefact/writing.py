@@ -65,10 +65,9 @@ def write(
     graph = export_graph(scorer)
     probabilities = open_session(graph)(windows)
     _check_parity(scorer, windows, probabilities)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()}
     contents = {
         GRAPH: graph,
-        WEIGHTS: safetensors.torch.save(weights),
+        WEIGHTS: weights_bytes(classifier),
         GOLDEN: safetensors.numpy.save({INPUT: windows, OUTPUT: probabilities}),
     }
     described = Manifest(
@@ -86,6 +85,12 @@ def write(
     manifest = described.model_copy(update={"files": _records(contents)})
     publish(folder, contents | {MANIFEST: manifest.to_text().encode()}, check=verify)
     return manifest
+
+
+def weights_bytes(classifier: nn.Module) -> bytes:
+    """What `weights.safetensors` of a network holds."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()}
+    return safetensors.torch.save(weights)
 
 
 def torch_model(model: Model, *, encoders: Registry | None = None) -> Scorer:

@@ -9,7 +9,7 @@ from ray.serve.schema import ServeDeploySchema
 
 from deploy.app import Arguments, build
 from deploy.local import complaint
-from services.inference.serving.monitor import Changeable
+from services.inference.serving.user_config import Changeable
 from shared.settings import load
 from tests.deploy.house import ROOT
 

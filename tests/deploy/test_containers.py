@@ -115,7 +115,7 @@ def compose() -> dict[str, Any]:
 
 def test_every_service_is_closed_down_and_bounded(compose: dict[str, Any]) -> None:
     assert set(compose["services"]) == {
-        "redis", "monitor", "gateway", "ingest", "prometheus", "alertmanager", "grafana",
+        "redis", "monitor", "gateway", "ingest", "webhook", "prometheus", "alertmanager", "grafana",
     }  # fmt: skip
     for name, service in compose["services"].items():
         assert re.search(r":v?\d+\.\d+\.\d+", service["image"]), name
@@ -144,12 +144,13 @@ def test_variables_are_settings_and_commands_exist(compose: dict[str, Any]) -> N
         if service["image"].startswith("selfmis-monitor"):
             given = {k: str(v) for k, v in service["environment"].items()}
             load(environ=given | {"SELFMIS_GATEWAY_TOKEN": "0123456789abcdef", "SELFMIS_REDIS_URL": "redis://r"})
+            assert ("env_file" in service) == (service["command"] in ([], ["webhook"]))  # tokens, and where to
             if service["command"]:
                 find(service["command"])
 
 
 def test_what_is_mounted_is_in_the_repository_or_made_as_the_comment_says(compose: dict[str, Any]) -> None:
-    made = ("./secrets/", "./models")
+    made = ("./secrets/",)
     for name, service in compose["services"].items():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
@@ -163,25 +164,27 @@ def test_prometheus_scrapes_the_services_as_the_commented_file_scrapes_one_machi
     compose: dict[str, Any],
 ) -> None:
     ours = yaml.safe_load((DOCKER / "prometheus.yml").read_text(encoding="utf-8"))
-    targets = [t for job in ours["scrape_configs"] for each in job["static_configs"] for t in each["targets"]]
-    hosts = {target.partition(":")[0] for target in targets} - {"127.0.0.1"}
+    hosts = {target.partition(":")[0] for job in ours["scrape_configs"] for target in targets(job)} - {"127.0.0.1"}
     assert hosts <= compose["services"].keys()
     commented = ROOT / "deploy" / "prometheus" / "prometheus.yml"
     if not commented.exists():
         pytest.skip("deploy/prometheus/prometheus.yml is absent: nothing to compare with")
     theirs = yaml.safe_load(commented.read_text(encoding="utf-8"))
-    # Compose starts no webhook: it needs the addresses of receivers.
-    theirs["scrape_configs"] = [j for j in theirs["scrape_configs"] if j["job_name"] != "selfmis-webhook"]
     for config in (ours, theirs):
         for job in config["scrape_configs"]:
             job.pop("authorization", None)
-            job["static_configs"] = [port(each["targets"]) for each in job["static_configs"]]
+            job["ports"] = [target.partition(":")[2] for target in targets(job)]
+            job.pop("static_configs", None)
+            job.pop("dns_sd_configs", None)
         config["alerting"] = None
     assert ours == theirs
 
 
-def port(targets: list[str]) -> list[str]:
-    return [target.partition(":")[2] for target in targets]
+def targets(job: dict[str, Any]) -> list[str]:
+    """host:port of all that a job scrapes."""
+    found = [target for each in job.get("static_configs", []) for target in each["targets"]]
+    named = [(name, each["port"]) for each in job.get("dns_sd_configs", []) for name in each["names"]]
+    return found + [f"{name}:{port}" for name, port in named]
 
 
 def test_the_python_of_the_image_is_one_that_we_support() -> None:

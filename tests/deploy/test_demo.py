@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from deploy.alerting import NAMES
+from shared.artefact import load, shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 WARD = """
@@ -34,9 +35,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def demo(folder: Path, model: Path, *arguments: str) -> "subprocess.Popen[str]":
+def demo(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     (folder / "tiny.yaml").write_text(WARD, encoding="utf-8")
-    command = [sys.executable, "-m", "deploy.demo", "--scenario", str(folder / "tiny.yaml"), "--model", str(model)]
+    command = [sys.executable, "-m", "deploy.demo", "--scenario", str(folder / "tiny.yaml")]
     for setting in QUICK:
         command += ["--set", setting]
     environ = CLEAN | {"PYTHONPATH": str(ROOT)}
@@ -51,13 +52,11 @@ def demo(folder: Path, model: Path, *arguments: str) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.timeout(240)
-def test_a_short_demo_does_its_work_and_leaves_nothing_behind(tmp_path: Path, untrained: Path) -> None:
+def test_a_short_demo_does_its_work_and_leaves_nothing_behind(tmp_path: Path) -> None:
     summary = tmp_path / "summary.json"
     watch = [f"watch.{name}_port={free_port()}" for name in ("prometheus", "alertmanager")]
     sets = [word for setting in watch for word in ("--set", setting)]
-    process = demo(
-        tmp_path, untrained, "--seconds", "22", "--port", str(free_port()), "--json", str(summary), *sets
-    )
+    process = demo(tmp_path, "--seconds", "22", "--port", str(free_port()), "--json", str(summary), *sets)
     said, _ = process.communicate(timeout=220)
     assert process.returncode == 0, said
     for what, names in NAMES.items():
@@ -72,7 +71,7 @@ def test_a_short_demo_does_its_work_and_leaves_nothing_behind(tmp_path: Path, un
     assert told["windows"] >= 12
     assert told["infarcts"] == 2
     assert told["detected"] + told["missed"] == 2
-    assert told["trained_on"] == "nothing"
+    assert told["trained_on"] == load(shipped("I")).manifest.trained_on  # nothing is trained at a first start
     gone(tmp_path)
 
 
@@ -93,19 +92,19 @@ def gone(folder: Path) -> None:
         time.sleep(0.2)
 
 
-def test_a_port_in_use_is_one_line(tmp_path: Path, untrained: Path) -> None:
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        process = demo(tmp_path, untrained, "--port", str(taken.getsockname()[1]))
+        process = demo(tmp_path, "--port", str(taken.getsockname()[1]))
         said, _ = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "cannot be used: Address already in use; choose another with --port" in said
     assert "Traceback" not in said
 
 
-def test_an_impossible_number_of_seconds_is_one_line(tmp_path: Path, untrained: Path) -> None:
-    process = demo(tmp_path, untrained, "--seconds", "-1")
+def test_an_impossible_number_of_seconds_is_one_line(tmp_path: Path) -> None:
+    process = demo(tmp_path, "--seconds", "-1")
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 2
     assert said == "selfmis: demo: --seconds (DEMO_SECONDS) must be above 0\n"

@@ -1,9 +1,13 @@
 """The Kubernetes manifests against the schemas of their kinds and against what we promise of them."""
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
 from copy import deepcopy
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,7 +122,7 @@ def test_every_server_of_ours_is_probed() -> None:
                 for container in document["spec"]["template"]["spec"]["containers"]:
                     assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
                     probed += 1
-    assert probed == 3
+    assert probed == 4
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -127,13 +131,14 @@ def test_no_secret_is_written_down(file: str) -> None:
         assert document["kind"] != "Secret"
         for place, pod in pods(document):
             for variable in (v for c in pod["spec"]["containers"] for v in c.get("env", [])):
-                if re.search("URL|TOKEN|PASSWORD", variable["name"]):
+                if re.search("URL|TOKEN|PASSWORD|SECRET", variable["name"]):
                     assert set(variable["valueFrom"]) == {"secretKeyRef"}, place
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_every_variable_is_a_setting_and_every_command_exists(file: str) -> None:
     example = {"url": "redis://h:1", "gateway": "0123456789abcdef", "api": "0123456789abcdef"}
+    example |= {"receivers": "https://pager.example/a https://other.example/b", "secret": "0123456789abcdef"}
     for document in documents(KUBERNETES / file):
         for _, pod in pods(document):
             for container in pod["spec"]["containers"]:
@@ -178,6 +183,26 @@ def test_selectors_select_and_ports_are_open(root: str) -> None:
 ABSENT = {"overlays/ha": {9108}}
 
 
+@pytest.mark.parametrize("overlay", ["redis", "ha"])
+def test_the_webhook_reaches_redis_and_receivers_and_nobody_reaches_it_but_prometheus(overlay: str) -> None:
+    to_redis = {
+        "redis": KUBERNETES / "components" / "redis" / "network-policies.yaml",
+        "ha": KUBERNETES / "overlays" / "ha" / "redis-egress.yaml",
+    }
+    (webhook, _) = documents(KUBERNETES / "components" / "webhook" / "webhook.yaml")
+    labels = webhook["spec"]["template"]["metadata"]["labels"]
+    policies = [
+        *documents(to_redis[overlay]),
+        *documents(KUBERNETES / "components" / "webhook" / "network-policies.yaml"),
+        *documents(KUBERNETES / "base" / "network-policies.yaml"),
+    ]
+    mine = [policy["spec"] for policy in policies if matches(policy["spec"]["podSelector"], labels)]
+    out = {port["port"] for spec in mine for rule in spec.get("egress", []) for port in rule["ports"]}
+    into = [rule for spec in mine for rule in spec.get("ingress", [])]
+    assert out == {53, 443, 6379}
+    assert [port["port"] for rule in into for port in rule["ports"]] == [9109]
+
+
 @pytest.mark.parametrize("file", ["base/serve.yaml", "overlays/ha/serve.yaml"])
 def test_the_serve_config_differs_from_the_commented_one_in_what_it_says_only(file: str) -> None:
     (ours,), (commented,) = documents(KUBERNETES / file), documents(ROOT / "deploy" / "serve.yaml")
@@ -201,6 +226,26 @@ def test_the_service_runs_the_serve_config_with_room_for_its_replicas(root: str)
     (container,) = group["template"]["spec"]["containers"]
     assert monitor["num_replicas"] <= group["minReplicas"] * int(container["resources"]["limits"]["cpu"])
     assert monitor["num_replicas"] <= config["applications"][0]["args"]["settings"]["stream"]["shards"]
+
+
+def test_a_model_of_ones_own_is_mounted_where_every_ray_pod_sees_it(tmp_path: Path) -> None:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl is absent: what kustomize makes of the component is not tested")
+    here = {name: os.path.relpath(KUBERNETES / name, tmp_path.resolve()) for name in ("base", "components/model")}
+    wanted = {"resources": [here["base"]], "components": [here["components/model"]]}
+    (tmp_path / KUSTOMIZE).write_text(yaml.safe_dump(wanted), encoding="utf-8")
+    made = subprocess.run(
+        [kubectl, "kustomize", str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
+    )
+    (service,) = [d for d in yaml.safe_load_all(made.stdout) if d["kind"] == "RayService"]
+    assert faults(service) == []
+    found = [pod["spec"] for _, pod in pods(service)]
+    assert len(found) == 2
+    for spec in found:
+        assert "models" in {volume["name"] for volume in spec["volumes"]}
+        (container,) = spec["containers"]
+        assert {"name": "models", "mountPath": "/models", "readOnly": True} in container["volumeMounts"]
 
 
 def test_ray_on_kubernetes_is_the_ray_of_the_lock() -> None:

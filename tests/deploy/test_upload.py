@@ -6,9 +6,11 @@ from zipfile import ZipFile
 import pytest
 from ray._private.runtime_env.packaging import create_package  # what `ray job submit` itself calls
 
+from shared.artefact import verify
 from tests.deploy.manifests import ROOT
 
 MOST_BYTES = 2 << 20
+MOST_BYTES_OF_MODELS = 16 << 20
 PACKAGES = ("shared", "services", "training", "deploy", "selfmis")
 
 
@@ -20,7 +22,18 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_upload_is_small(package: Path) -> None:
-    assert package.stat().st_size < MOST_BYTES
+    parts = ZipFile(package).infolist()
+    models = sum(part.file_size for part in parts if part.filename.startswith("models/"))
+    assert sum(part.file_size for part in parts) - models < MOST_BYTES
+    assert models < MOST_BYTES_OF_MODELS
+
+
+def test_the_upload_holds_the_shipped_models_whole(package: Path, tmp_path: Path) -> None:
+    ZipFile(package).extractall(tmp_path)
+    folders = sorted(path.name for path in (ROOT / "models").iterdir())
+    assert folders
+    for name in folders:
+        verify(tmp_path / "models" / name)
 
 
 def test_the_upload_holds_every_module_and_no_test_no_data_no_history(package: Path) -> None:
@@ -34,5 +47,6 @@ def test_the_upload_holds_every_module_and_no_test_no_data_no_history(package: P
 
 
 def test_nothing_large_hides_in_the_upload(package: Path) -> None:
-    largest = max(ZipFile(package).infolist(), key=lambda each: each.file_size)
+    parts = [part for part in ZipFile(package).infolist() if not part.filename.startswith("models/")]
+    largest = max(parts, key=lambda each: each.file_size)
     assert largest.file_size < 500_000, largest.filename

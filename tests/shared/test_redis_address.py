@@ -36,6 +36,22 @@ def test_tls_options_reach_the_client_typed() -> None:
     assert (arguments["ssl_ca_certs"], arguments["ssl_cert_reqs"]) == ("/ca.pem", "optional")
 
 
+def test_sentinels_are_taken_apart_each_with_its_port_and_have_passwords_of_their_own() -> None:
+    url = "rediss+sentinel://u:p%40@a,[::1]:7,c:8/ward?db=2&sentinel_password=s&ssl_ca_certs=/ca.pem"
+    address = RedisAddress.parse(url)
+    assert address.sentinels == (("a", 26379), ("::1", 7), ("c", 8))
+    assert (address.service, address.username, address.password, address.db) == ("ward", "u", "p@", 2)
+    assert "host" not in address.arguments()
+    assert address.ask_sentinels() == {
+        "username": None,
+        "password": "s",
+        "ssl": True,
+        "ssl_ca_certs": "/ca.pem",
+    }
+    assert "p%40" not in address.shown
+    assert "=s" not in address.shown
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [
@@ -49,6 +65,11 @@ def test_tls_options_reach_the_client_typed() -> None:
         ("redis+cluster://host/2", "a cluster only has database 0"),
         ("redis://host?decode_responses=false", "option decode_responses"),
         ("redis://host?ssl_ca_certs=/ca.pem", "needs rediss://"),
+        ("redis+sentinel://host:26379", "lacks the master's name"),
+        ("redis+sentinel://a,,b/ward", "lacks a host"),
+        ("redis+sentinel://a:1,b:x/ward", "impossible host or port"),
+        ("redis+sentinel://a/ward/2", "database"),
+        ("redis://host?sentinel_password=p", "option sentinel_password"),
         ("rediss://host?ssl_cert_reqs=maybe", "must be one of none"),
         ("rediss://host?ssl_check_hostname=perhaps", "must be true or false"),
     ],

@@ -15,8 +15,9 @@ from shared.encoder import build, count_macs
 from shared.frames import LEADS
 from shared.signal import PREPROCESSING_VERSION, WINDOW_SAMPLES
 from training.compare.arm import Arm, CompareError
+from training.compare.heads import HeadKind
 from training.compare.splits import Folds
-from training.compare.units import Encoding, Heading, HeadKind, Matching, Unit, named
+from training.compare.units import Encoding, Heading, Matching, Unit, named
 from training.finetune.plan import Tuning
 from training.pretrain.dataset import store_fingerprint
 from training.pretrain.plan import Plan
@@ -156,7 +157,7 @@ class _Layer:
                 **dict(arm.changes),
                 "method": arm.method,
                 "store": grid.store,
-                "options": arm.options,
+                "options": arm.all_options,
                 "encoder": encoder,
                 "lead": "I" if arm.all_leads else lead,
                 "teacher": None if taught is None else grid.root / Encoding.under / taught.name,

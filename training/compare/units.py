@@ -10,14 +10,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
+from training.compare.heads import HeadKind
 from training.finetune.plan import Tuning
 from training.pretrain.plan import Plan
 from training.probe.selection import Split
 
-HeadKind = Literal["own", "probe", "finetune"]
-HEADS: tuple[HeadKind, ...] = ("own", "probe", "finetune")
 DONE = "unit.json"
 SCORES = "scores.npz"
 RANKS = "ranks.npz"

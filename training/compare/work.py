@@ -29,12 +29,12 @@ from training.evaluate.matching import ranks_of
 from training.evaluate.members import assign
 from training.evaluate.models import RunModel, scores_of
 from training.evaluate.run import decided
-from training.finetune.command import finetune_run
-from training.pretrain.command import pretrain
+from training.finetune.run import finetune_run
 from training.pretrain.dataset import open_dataset
 from training.pretrain.embeddings import of_teacher
 from training.pretrain.plan import Place
 from training.pretrain.progress import Lines, Progress
+from training.pretrain.run import pretrain
 from training.pretrain.world import World
 from training.probe.embeddings import FOLDER
 from training.probe.run import probe_run

@@ -7,7 +7,8 @@ members     which model is tested on which folds: seeds side by side, folds pool
 scored      probabilities, findings and truth of the tested records
 figures     every figure at once, as a function of the records' weights
 results     results.json: figures with intervals, differences, robustness
-robustness  recorded noise, and other leads in the place of the model's own
+robustness  recorded noise, device rates, lost packets, a swapped lead
+varied      the figures under each of them, with the quality gate off and on
 matching    retrieval of a record's own twelve-lead embedding
 table       results.md
 plots       ROC curves, reliability, map of the embeddings

@@ -57,6 +57,11 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--nstdb", type=Path, metavar="DIR", help="MIT-BIH noise stress test: test under its noise"
     )
+    parser.add_argument(
+        "--conditions",
+        action="store_true",
+        help="test as if sampled at other device rates, with lost packets, with the lead swapped",
+    )
     parser.add_argument("--teacher", type=Path, metavar="RUN", help="twelve-lead run: test retrieval")
     parser.add_argument("--draws", type=int, default=DRAWS, metavar="N", help="of the bootstrap (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of bootstrap and noise (%(default)s)")
@@ -82,6 +87,7 @@ def main(argv: Sequence[str]) -> int:
         rule=Rule(chosen.specificity),
         leads=_leads(chosen.leads),
         tapes=() if chosen.nstdb is None else tuple(read_tapes(chosen.nstdb)),
+        conditions=chosen.conditions,
         teacher=chosen.teacher,
         draws=chosen.draws,
         seed=chosen.seed,

@@ -1,8 +1,8 @@
-"""The same records made harder: recorded noise at given signal-to-noise ratios, and another lead's view."""
+"""The same records made harder: recorded noise, other device rates, lost packets, a swapped lead."""
 
 import functools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,16 +10,29 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import resample_poly
 
-from shared.quality import assess
-from shared.signal import RATE_HZ, WINDOW_SAMPLES
+from shared.quality import Limits, assess
+from shared.sections import WindowSettings
+from shared.signal import RATE_HZ, WINDOW_SAMPLES, bandpass, interpolate_missing, missing_share, resample
 from shared.signal_to_noise import noise_amplitude, noise_gain, qrs_amplitude
 from shared.wfdb import RecordingError, Stretch, read_header, read_stretch
 from training.evaluate.data import EvaluationError
-from training.evaluate.models import Floats, Rows
+from training.evaluate.models import Change, Floats, Rows
 
 NOISES = {"bw": "baseline wander", "em": "electrode motion", "ma": "muscle artefact"}
 SNR_DB = (24, 12, 6, 0, -6)
+DEVICE_HZ = (125, 250, 360, 512)
+LOST_SHARE, PACKET_S = 0.05, 1.0
+AS_RECORDED, INVERTED, LOST = "as recorded", "inverted polarity", f"{LOST_SHARE:.0%} of packets lost"
 _RATE_MHZ = RATE_HZ * 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """What happens to windows before gate and model see them; ``missing``: the share of each that is gone."""
+
+    name: str
+    change: Change | None = None
+    missing: Callable[[Rows], Floats] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +85,76 @@ def variations(tapes: Sequence[Tape], seed: int) -> Iterator[tuple[str, int, "fu
             yield tape.kind, snr_db, functools.partial(tape.added, snr_db=snr_db, seed=seed)
 
 
-def assessable(windows_mv: Floats) -> npt.NDArray[np.bool_]:
-    """Which windows the quality gate would let the monitor judge: those with every lead accepted."""
+def conditions(seed: int) -> list[Condition]:
+    """The conditions that need no recording of noise, the untouched one first."""
+    return [
+        Condition(AS_RECORDED),
+        *(Condition(f"from {hertz} Hz", functools.partial(_from_device, hertz=hertz)) for hertz in DEVICE_HZ),
+        Condition(LOST, functools.partial(_with_losses, seed=seed), functools.partial(_lost_share, seed=seed)),
+        Condition(INVERTED, _inverted),
+    ]
+
+
+def assessable(windows_mv: Floats, missing: Floats | None = None) -> npt.NDArray[np.bool_]:
+    """Which windows the quality gate would let the monitor judge: those with every lead accepted.
+
+    ``missing``: the share of each window that was interpolated; what windowing would not let pass is refused.
+    """
     count, leads = windows_mv.shape[:2]
-    accepted = assess(windows_mv.reshape(-1, WINDOW_SAMPLES)).accept
+    shares = None if missing is None else np.repeat(missing, leads)
+    most = WindowSettings().max_missing + 2 / WINDOW_SAMPLES  # as services.inference.engine.scoring has it
+    accepted = assess(
+        windows_mv.reshape(-1, WINDOW_SAMPLES), missing=shares, limits=replace(Limits(), missing=most)
+    ).accept
     return np.asarray(accepted.reshape(count, leads).all(axis=1), np.bool_)
+
+
+def upright(windows_mv: Floats) -> npt.NDArray[np.bool_]:
+    """Whether each window (n × 1 × 1000) skews upwards once band-passed: the simplest rule for a swapped lead.
+
+    Turned over, a window skews the other way, so the share of upright ones is both the rule's sensitivity and its
+    specificity.
+    """
+    clean = bandpass(windows_mv.reshape(-1, WINDOW_SAMPLES)).astype(np.float64)
+    return np.asarray(((clean - clean.mean(axis=1, keepdims=True)) ** 3).sum(axis=1) > 0, np.bool_)
+
+
+def _from_device(windows_mv: Floats, _rows: Rows, *, hertz: int) -> Floats:
+    """As a device of that rate would have sampled them, and back by the monitor's own resampler.
+
+    A recording at 100 Hz holds nothing above 50 Hz: how a device's own high frequencies fold is not tested.
+    """
+    ratio = Fraction(hertz, RATE_HZ)
+    flat = windows_mv.reshape(-1, WINDOW_SAMPLES).astype(np.float64)
+    sampled = resample_poly(flat, ratio.numerator, ratio.denominator, axis=1, padtype="line")
+    return resample(sampled.astype(np.float32), hertz * 1000).reshape(windows_mv.shape)
+
+
+def _with_losses(windows_mv: Floats, rows: Rows, *, seed: int) -> Floats:
+    """With lost packets filled as the monitor fills them: the same packets of a row, whichever lead and batch."""
+    leads = windows_mv.shape[1]
+    present = np.repeat(_received(rows, seed), leads, axis=0)
+    return interpolate_missing(windows_mv.reshape(-1, WINDOW_SAMPLES), present).reshape(windows_mv.shape)
+
+
+def _lost_share(rows: Rows, *, seed: int) -> Floats:
+    return missing_share(_received(rows, seed))
+
+
+def _received(rows: Rows, seed: int) -> npt.NDArray[np.bool_]:
+    """Which samples arrive (n × 1000). A window begins anywhere within a packet."""
+    packet = round(PACKET_S * RATE_HZ)
+    arrived = np.empty((len(rows), WINDOW_SAMPLES), np.bool_)
+    for number, row in enumerate(rows.tolist()):
+        random = np.random.default_rng([seed, row, packet])
+        kept = random.uniform(size=WINDOW_SAMPLES // packet + 1) >= LOST_SHARE
+        first = int(random.integers(packet))
+        arrived[number] = np.repeat(kept, packet)[first : first + WINDOW_SAMPLES]
+    return arrived
+
+
+def _inverted(windows_mv: Floats, _rows: Rows) -> Floats:
+    return -windows_mv
 
 
 def _channels(path: Path) -> Iterator[Floats]:

@@ -11,16 +11,15 @@ from shared.frames import LEADS
 from training.classifier import TrainedRun, applied, plan_of, windows_of
 from training.decision import Decision, Rule, decide, read_decision
 from training.evaluate.data import EvaluationError, Tested
-from training.evaluate.figures import RANKING
 from training.evaluate.matching import retrieval
 from training.evaluate.members import Member, assign
-from training.evaluate.models import Change, Model, Rows, RunModel, open_model, signals_of
-from training.evaluate.results import MACROS, Measured, brief, difference, summary
-from training.evaluate.robustness import Tape, assessable, variations
+from training.evaluate.models import Model, Rows, RunModel, open_model
+from training.evaluate.results import MACROS, Measured, difference, summary
+from training.evaluate.robustness import Condition, Tape
 from training.evaluate.scored import Floats, Scored, score
+from training.evaluate.varied import Varied
 from training.metrics import Resampling
 from training.probe.selection import labelled_rows
-from training.progress import Progress
 from training.revision import revision
 from training.runs import load_encoder
 from training.store import Store
@@ -39,6 +38,7 @@ class Wish:
     rule: Rule = field(default_factory=Rule)
     leads: tuple[str, ...] = ()
     tapes: tuple[Tape, ...] = ()
+    conditions: bool = False
     teacher: Path | None = None
     draws: int = 1000
     seed: int = 0
@@ -62,6 +62,8 @@ def evaluate(wish: Wish, tested: Tested) -> Evaluated:
     replicates = _opened(wish.models, wish, store)
     other = _opened(wish.against, wish, store) if wish.against else []
     lead = _same_leads([*replicates, *other])
+    if wish.conditions and lead is None:
+        raise EvaluationError("--conditions is for models that read one lead, the same: leave it out")
     needed = tuple(name for name in LEADS if any(name in member.model.leads for member in _all(replicates, other)))
     rows = labelled_rows(store, wish.folds, needed)
     resampling = Resampling(store.patients[rows], wish.draws, wish.seed)
@@ -85,8 +87,11 @@ def evaluate(wish: Wish, tested: Tested) -> Evaluated:
         results["against"] = _against(measured, Measured(score(other, store, rows), resampling), other)
     if wish.leads and lead is not None:
         results["leads"] = _leads(wish, replicates, store)
+    varied = Varied(replicates, store, rows, draws=wish.draws, seed=wish.seed)
     if wish.tapes:
-        results["noise"] = _noise(wish, replicates, store, rows, resampling)
+        results["noise"] = varied.noise(wish.tapes)
+    if wish.conditions:
+        results["conditions"] = varied.conditions()
     first = replicates[0][0].model
     if wish.teacher is not None:
         results["retrieval"] = _retrieval(wish, replicates[0], store, rows)
@@ -175,35 +180,9 @@ def _leads(wish: Wish, replicates: Sequence[Sequence[Member]], store: Store) -> 
             undefined = {"auroc": None, "ci": None}
             found[lead] = {"n": 0, "any_mi": undefined, "macro6": undefined}
             continue
-        scored = score(replicates, store, rows, leads=(lead,))
-        resampling = Resampling(scored.patients, wish.draws, wish.seed)
-        found[lead] = brief(Measured(scored, resampling, RANKING))
+        varied = Varied(replicates, store, rows, draws=wish.draws, seed=wish.seed)
+        found[lead] = varied.under(Condition(f"lead {lead}"), (lead,))
     return found
-
-
-def _noise(
-    wish: Wish, replicates: Sequence[Sequence[Member]], store: Store, rows: Rows, resampling: Resampling
-) -> dict[str, Any]:
-    steps = list(variations(wish.tapes, wish.seed))
-    progress = Progress("noise", len(steps) * len(rows), "records")
-    found: dict[str, Any] = {}
-    for kind, snr_db, change in steps:
-        scored = score(replicates, store, rows, change=change)
-        good = _assessable(store, rows, replicates[0][0].model.leads, change)
-        of_good: dict[str, Any] = {"n": int(good.sum()), "auroc": None, "ci": None}
-        if 0 < scored.labels[good, -1].sum() < good.sum():
-            part = scored.subset(good)
-            of_good |= Measured(part, Resampling(part.patients, wish.draws, wish.seed), RANKING).of("auroc.MI")
-        found.setdefault(kind, {})[str(snr_db)] = brief(Measured(scored, resampling, RANKING)) | {
-            "assessable": {"share": float(good.mean()), **of_good}
-        }
-        progress.advance(len(rows))
-    progress.close()
-    return found
-
-
-def _assessable(store: Store, rows: Rows, leads: tuple[str, ...], change: Change) -> np.ndarray:
-    return np.concatenate([assessable(windows) for windows in signals_of(store, rows, leads, change)])
 
 
 def _retrieval(wish: Wish, members: Sequence[Member], store: Store, rows: Rows) -> dict[str, Any]:

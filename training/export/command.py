@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.artefact import Facts, Manifest, load
-from shared.artefact.writing import write
+from shared.artefact.writing import weights_bytes, write
 from shared.command import Parser
 from training.attribution import credits_of, parse_credit
 from training.classifier import TrainedRun, device_of, load_run
 from training.decision import Rule, write_decision
 from training.evaluate.models import is_undecided
 from training.evaluate.run import decided
+from training.export.alarms import alarms_of
 from training.export.facts import ExportError, learnt_from, numbers_of, read_results, trained_on
 from training.export.golden import golden_windows
 from training.export.reference import reference_scores
@@ -38,6 +39,9 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         help="what it was trained on; golden windows come from it",
     )
     parser.add_argument("--results", type=Path, metavar="FILE", help="results.json of its evaluation")
+    parser.add_argument(
+        "--streams", type=Path, metavar="FILE", help="streams.json of `selfmis alarms streams` of this very model"
+    )
     parser.add_argument("--name", help="of the model: a-z, 0-9 and . _ -; default: the run folder's")
     parser.add_argument("--version", default="0.1.0", help="(%(default)s)")
     parser.add_argument(
@@ -64,6 +68,7 @@ def main(argv: Sequence[str]) -> int:
         name=chosen.name or _slug(run.name),
         version=chosen.version,
         results=chosen.results,
+        streams=chosen.streams,
         credit=chosen.credit,
         validate=parse_folds(chosen.validate) if chosen.validate else (),
         rule=Rule(chosen.specificity),
@@ -83,6 +88,7 @@ def export(
     name: str,
     version: str,
     results: Path | None,
+    streams: Path | None,
     credit: Sequence[str],
     validate: tuple[int, ...],
     rule: Rule,
@@ -96,13 +102,16 @@ def export(
         write_decision(run.folder, decision)
     learnt = learnt_from(run, store)
     sources = [source for data in learnt for source in data["sources"]]
+    metrics = {} if results is None else numbers_of(read_results(results, run))
+    if streams is not None:
+        metrics["alarms"] = alarms_of(streams, weights_bytes(run.classifier), decision.calibration)
     facts = Facts.stated(
         name=name,
         version=version,
         lead=run.leads[0],
         thresholds=decision.thresholds,
         calibration=decision.calibration,
-        metrics={} if results is None else numbers_of(read_results(results, run)),
+        metrics=metrics,
         data=credits_of(sources, dict(parse_credit(text) for text in credit)),
         trained_on=trained_on(run, learnt),
         created=now,

@@ -8,6 +8,7 @@ from typing import Any
 from shared.errors import SelfmisError
 from training.attribution import data_facts
 from training.classifier import TrainedRun, learns, lineage, plan_of
+from training.evaluate.varied import overview
 from training.methods import find
 from training.pretrain.dataset import store_fingerprint
 from training.store import Store
@@ -100,7 +101,21 @@ def numbers_of(results: Mapping[str, Any]) -> dict[str, Any]:
             }
             for kind, ratios in results["noise"].items()
         }
+    if "conditions" in results:
+        (lead,) = results["models"][0]["leads"]
+        kept["robustness"] = {name: _varied(found) for name, found in overview(dict(results), lead).items()}
     return kept
+
+
+def _varied(found: Mapping[str, Any]) -> dict[str, Any]:
+    passed = found["assessable"]
+    return {
+        **_figure(found["any_mi"]),
+        "macro6": found["macro6"]["auroc"],
+        "assessable": passed["share"],
+        "assessable_auroc": passed["any_mi"]["auroc"],
+        "assessable_macro6": passed["macro6"]["auroc"],
+    }
 
 
 def _figure(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,23 +1,11 @@
 """`selfmis finetune`: the probe of an encoder, and then head and encoder together."""
 
-import argparse
 import dataclasses
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from shared.command import Parser
-from shared.network import Classifier
-from training import runs
-from training.classifier import device_of, ten_scores
-from training.decision import Rule, decide
-from training.finetune.loop import CHECKPOINT, Task, finetune
-from training.finetune.plan import FinetuneError, Tuning
-from training.pretrain.progress import Lines, Progress
-from training.probe.command import new_run, split_arguments, split_of
-from training.probe.embeddings import FOLDER
-from training.probe.run import configuration, fit_head, write_result
-from training.probe.selection import Split, select
-from training.store import Store
+from shared.command import DONE, Parser
+from training.finetune.plan import Tuning
+from training.probe.command import split_arguments
 
 
 def main(argv: Sequence[str]) -> int:
@@ -46,77 +34,7 @@ def main(argv: Sequence[str]) -> int:
     )
     chosen = parser.parse_args(argv)
     tuning = Tuning(**{field.name: getattr(chosen, field.name) for field in dataclasses.fields(Tuning)})
-    return _finetune(chosen, tuning)
+    from training.finetune.run import asked  # noqa: PLC0415 - slow to import
 
-
-def _finetune(chosen: argparse.Namespace, tuning: Tuning) -> int:
-    new_run(chosen.out, chosen.run)
-    told = finetune_run(
-        chosen.run,
-        Store(chosen.store),
-        chosen.out,
-        split_of(chosen),
-        tuning,
-        rule=Rule(chosen.specificity),
-        from_probe=chosen.from_probe,
-        cache=chosen.cache or chosen.run / FOLDER,
-        device=device_of(chosen.device),
-        show=Lines(),
-    )
-    print(told)
-    return 0
-
-
-def finetune_run(
-    run: Path,
-    store: Store,
-    out: Path,
-    split: Split,
-    tuning: Tuning,
-    *,
-    rule: Rule,
-    from_probe: bool,
-    cache: Path | None,
-    device: str,
-    show: Callable[[Progress], None],
-) -> str:
-    """Fine-tune the encoder of ``run`` and write ``out``, a run folder; gives one line about it.
-
-    Goes on after the last epoch that ended. Refuses an ``out`` that holds another run. ``DONE`` is written last.
-    """
-    trained = runs.load_encoder(run)
-    train, validation = select(store, split, trained.record.leads)
-    described = runs.as_json(configuration("finetune", run, store, split, train, dataclasses.asdict(tuning)))
-    _refuse_another(out, described)
-    runs.write_config(out, described)
-    if not from_probe and runs.has_head(run):
-        head = ten_scores(runs.load_head(run), run)
-    else:
-        head, _, _ = fit_head(trained, store, train, validation, cache=cache, device=device)
-    classifier = Classifier(trained.encoder, head)
-    task = Task(store, trained.record.leads, train, validation, split.seed)
-    position, logits = finetune(classifier, task, tuning, folder=out, device=device, show=show)
-    classifier.cpu()
-    decision = decide(
-        logits, store.labels(validation), store.patients[validation], folds=split.validate, rule=rule
-    )
-    runs.write_history(out, position.history)
-    write_result(out, classifier, trained, decision)
-    kept = position.best_epoch or 0
-    (out / CHECKPOINT).unlink(missing_ok=True)
-    runs.finish(out, {"epochs": position.epoch, "kept_epoch": kept, "validation": position.history[kept]})
-    loss = position.history[kept]["validation_loss"]
-    return (
-        f"{out}: {position.epoch} epochs on {len(train):,} records, epoch {kept} kept, validation loss {loss:.4f}"
-    )
-
-
-def _refuse_another(out: Path, described: dict[str, object]) -> None:
-    there = runs.read_config(out)
-    if there is None:
-        return
-    for section in ("step", "plan", "encoder_run", "data"):
-        if there.get(section) != described[section]:
-            raise FinetuneError(
-                f"{out} holds another run, with another {section}: give another --out, or remove it"
-            )
+    print(asked(chosen, tuning))
+    return DONE

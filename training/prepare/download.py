@@ -11,13 +11,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from training.prepare.defaults import PHYSIONET
 from training.prepare.listing import PrepareError
 from training.prepare.ptbxl import DATABASE
 from training.prepare.tables import read_table
 from training.progress import Progress
 
 DATASET = "ptb-xl"
-PHYSIONET = "https://physionet.org/"
 _TABLES = (DATABASE, "scp_statements.csv", "LICENSE.txt")
 _COLUMN = {100: "filename_lr", 500: "filename_hr"}
 _FILES_A_CALL = 400

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from training.prepare.defaults import RECORDS_A_PART
 from training.prepare.listing import Listing, entries
 from training.prepare.part import Cutting, Job
-
-RECORDS_A_PART = 2048
 
 
 @dataclass(frozen=True, eq=False)

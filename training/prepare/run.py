@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from training.prepare.commented import layout_of, list_commented
+from training.prepare.defaults import RECORDS_A_PART
 from training.prepare.hdf5 import list_hdf5
 from training.prepare.headers import records_below
 from training.prepare.listing import Listing, PrepareError
@@ -16,7 +17,7 @@ from training.prepare.mimic import RECORD_LIST, list_mimic
 from training.prepare.normalised import RECORDS, list_normalised
 from training.prepare.part import Cutting, Job, Outcome
 from training.prepare.plain import list_plain
-from training.prepare.plan import RECORDS_A_PART, Planned, jobs, without_duplicates
+from training.prepare.plan import Planned, jobs, without_duplicates
 from training.prepare.ptbxl import DATABASE, list_ptbxl
 from training.progress import Progress
 from training.store import Part, Source, finish

@@ -137,6 +137,7 @@ def train(
             "records_per_s": round(used / max(trained_s, 1e-9), 1),
             "since_start_s": round(clock() - begun, 3),
             "workers": world.size,
+            "exchange": world.exchange.kind,
         }
         position.history.append(record)
         if plan.keep == "best" and _is_best(position, trained.better):

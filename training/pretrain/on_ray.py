@@ -136,8 +136,9 @@ def _work(config: dict[str, Any]) -> None:
     errand: Errand = config["errand"]
     torch.set_num_threads(errand.threads)
     world = RayWorld(ray.train.torch.get_device(), errand.board)
-    data = open_dataset(errand.plan)
-    train(errand.plan, data, world, teacher=of_teacher(errand.plan, errand.cache, data, world))
+    with contextlib.closing(world):
+        data = open_dataset(errand.plan)
+        train(errand.plan, data, world, teacher=of_teacher(errand.plan, errand.cache, data, world))
 
 
 def _resources() -> dict[str, float]:

@@ -7,12 +7,14 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from shared.encoder import names
 from shared.errors import SelfmisError
 from shared.frames import LEADS
-from training.methods import Method, Needs, Options, find, plain
+
+if TYPE_CHECKING:
+    # Methods and encoders bring torch, which takes seconds: a plan that is not made needs none of it.
+    from training.methods import Method, Needs, Options
 
 
 class PlanError(SelfmisError):
@@ -48,6 +50,8 @@ class Plan:
     checkpoint_every: int = 500  # steps; and at the end of every epoch
 
     def __post_init__(self) -> None:
+        from shared.encoder import names  # noqa: PLC0415 - slow to import
+
         method = self.recipe()
         self.method_options()
         if self.encoder not in names():
@@ -90,17 +94,19 @@ class Plan:
         if self.statements is not None and self.statements < 1:
             raise PlanError(f"statements must have at least 1 positive, not {self.statements}")
 
-    def recipe(self) -> Method[Any]:
+    def recipe(self) -> "Method[Any]":
         """The method."""
+        from training.methods import find  # noqa: PLC0415 - slow to import
+
         return find(self.method)
 
-    def method_options(self) -> Options:
+    def method_options(self) -> "Options":
         """Its hyper-parameters."""
         options: Options = self.recipe().options.parse(self.options)
         return options
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> "Needs":
         """What the method needs with these options."""
         return self.method_options().needs(self.recipe().needs)
 
@@ -116,6 +122,8 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in `config.json`; the options with their defaults filled in."""
+        from training.methods import plain  # noqa: PLC0415 - slow to import
+
         values = dataclasses.asdict(self) | {"options": dict(plain(self.method_options()))}
         return {k: _json(v) for k, v in values.items()}
 

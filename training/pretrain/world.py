@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from training.pretrain.batchnorm import shared_norms
+from training.pretrain.exchange import Alone, Exchange, ThroughGroup, neighbours
 from training.pretrain.progress import Progress
 from training.pretrain.state import FILE
 from training.runs import write_file
@@ -26,6 +27,7 @@ class World:
 
     rank = 0
     size = 1
+    exchange: Exchange = Alone()
 
     def __init__(
         self,
@@ -62,6 +64,10 @@ class World:
         if self.folder is not None:
             write_file(self.folder / FILE, state())
 
+    def close(self) -> None:
+        """Let go of the other workers."""
+        self.exchange.close()
+
     def restored(self) -> bytes | None:
         """The state that was kept last, if any."""
         if self.folder is None or not (self.folder / FILE).exists():
@@ -70,7 +76,7 @@ class World:
 
 
 class Group(World):
-    """One of the workers of the torch process group that this process is in."""
+    """One of the workers of the torch process group that this process is in; all make theirs together."""
 
     def __init__(
         self,
@@ -82,6 +88,9 @@ class Group(World):
         super().__init__(device, folder=folder, show=show)
         self.rank = dist.get_rank()
         self.size = dist.get_world_size()
+        if self.size > 1:
+            near = neighbours() if device.type == "cpu" else None
+            self.exchange = near or ThroughGroup()
 
     def wrap(self, module: nn.Module) -> nn.Module:
         """See `World.wrap`."""
@@ -89,7 +98,9 @@ class Group(World):
             return module
         # Buffers need no broadcast: with shared norms they are equal on all workers.
         return DistributedDataParallel(
-            shared_norms(module, self.device), forward_sync_buffers=False, gradient_as_bucket_view=True
+            shared_norms(module, self.device, self.exchange),
+            forward_sync_buffers=False,
+            gradient_as_bucket_view=True,
         )
 
     def sum(self, values: Tensor) -> Tensor:

@@ -79,9 +79,11 @@ class Alert:
                 if values[name] is not None:
                     values[name] = tuple(float(values[name][score]) for score in SCORE_NAMES)
             values["close"], values["reasons"] = tuple(values["close"]), tuple(values["reasons"])
-            return cls(**values)
-        except (ValueError, TypeError, KeyError) as error:
+            found = cls(**values)
+            found.to_json()  # what cannot be written was not written by us
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise AlertError(f"an alert of {len(body)} bytes cannot be read: {error!r:.80}") from None
+        return found
 
 
 def alarm_id(patient: bytes, session: int, window: int, time_us: int, kind: int) -> bytes:

@@ -75,11 +75,12 @@ class Cursor:
             for _ in range(count):
                 shard += next(numbers)
                 at[shard] = (newest - next(numbers), next(numbers))
+            left = next(numbers, None)
         except (binascii.Error, ValueError, StopIteration):
             raise BadCursor from None
         ids = [(floor, 0), *at.values()]
         sane = all(0 <= milliseconds <= _MOST and sequence <= _MOST for milliseconds, sequence in ids)
-        if version != _VERSION or said != shards or shard >= shards or not sane or next(numbers, None) is not None:
+        if version != _VERSION or said != shards or shard >= shards or not sane or left is not None:
             raise BadCursor
         return cls(shards, at, (floor, 0))
 

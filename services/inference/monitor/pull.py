@@ -30,7 +30,6 @@ from services.inference.monitor.shard import Placed, Shard, ShardRules
 from services.inference.monitor.stopwatch import Stopwatch
 from services.inference.ownership.tenure import Tenures
 from services.inference.windows import Outcome as WindowOutcome
-from shared.connection import connect
 from shared.position import parse_id
 from shared.settings import Settings
 
@@ -90,7 +89,7 @@ class PullLoop:
         self._watch = Stopwatch(cpu, clock)
         timeout_s = settings.redis.timeout_s
         self._link = Link(url, timeout_s=timeout_s)
-        self._reading = connect(url, timeout_s=timeout_s)
+        self._reading = self._link.reader()
         self._tenures = Tenures(
             self._link,
             replica,

@@ -9,6 +9,7 @@ from ray.serve.handle import DeploymentHandle
 
 from services.inference.api.access import Access
 from services.inference.api.app import make_app
+from shared.artefact import shipped
 from shared.connection import Client, connect
 from shared.errors import SelfmisError
 from shared.settings import load as load_settings
@@ -21,11 +22,11 @@ class Api:
     """
 
     def __init__(
-        self, url: str | None, model: str, overrides: Sequence[str], monitor: DeploymentHandle[Any]
+        self, url: str | None, model: str | None, overrides: Sequence[str], monitor: DeploymentHandle[Any]
     ) -> None:
         self._monitor = monitor
-        self._model = model
         self._settings = load_settings(overrides=overrides).settings
+        self._model = model or str(shipped(self._settings.window.lead))
         self._url = url or self._settings.redis.url
         if self._url is None:
             raise SelfmisError("an Api needs a Redis: set redis.url (SELFMIS_REDIS_URL)")

@@ -11,14 +11,15 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
 from ray import serve
 
 from services.inference.engine import Engine, open_engine
 from services.inference.monitor.pull import PullLoop
 from services.inference.monitor.shard import ShardRules
 from services.inference.monitor.worker import Worker
+from services.inference.serving.user_config import Changed, changed
 from shared.artefact import load as load_model
+from shared.artefact import shipped
 from shared.errors import SelfmisError
 from shared.settings import Settings
 from shared.settings import load as load_settings
@@ -28,46 +29,35 @@ log = logging.getLogger("ray.serve")
 STOP_S = 20.0
 
 
-class ConfigRefused(SelfmisError):
-    """A ``user_config`` that this replica cannot follow."""
-
-
-class Changeable(BaseModel):
-    """``user_config``: what may change while replicas run. What it leaves out is as ``args`` say."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    alarm: dict[str, str | int | float | bool | None] = {}
-    model: str | None = None
-
-
 class Monitor:
     """One replica. ``overrides``: settings as ``section.key=value``; others come from the process' environment.
+
+    ``model`` is a model folder, None for the shipped one.
 
     The loop starts with Serve's first health check, which comes after the first `reconfigure`: so no window is
     judged by rules that the config replaces.
     """
 
-    def __init__(self, url: str | None, model: str, overrides: Sequence[str]) -> None:
+    def __init__(self, url: str | None, model: str | None, overrides: Sequence[str]) -> None:
         self._overrides = tuple(overrides)
         settings = load_settings(overrides=self._overrides).settings
         where = url or settings.redis.url
         if where is None:
             raise SelfmisError("a Monitor needs a Redis: set redis.url (SELFMIS_REDIS_URL)")
-        self._args_model = self._model = model
+        self._args_model = self._model = model or str(shipped(settings.window.lead))
         replica = serve.get_replica_context().replica_id.unique_id
-        loop = PullLoop(where, settings, replica, _engine(model, settings))
+        loop = PullLoop(where, settings, replica, _engine(self._model, settings))
         self._worker = Worker(loop)
         self._measured = (time.monotonic(), 0.0)
 
     def reconfigure(self, config: Mapping[str, Any]) -> None:
-        """``user_config`` (see `Changeable`), in force from the next step on.
+        """``user_config`` (see `services.inference.serving.user_config`), in force from the next step on.
 
         An impossible one stops a replica that starts. One that runs refuses it, says so, and goes on as before:
         Serve would replace every replica that raises here, and a slip of the pen would silence the ward.
         """
         try:
-            self._adopt(_changeable(config))
+            self._adopt(changed(config, self._overrides))
         except SelfmisError as refusal:
             if not self._worker.started:
                 raise
@@ -98,23 +88,12 @@ class Monitor:
         if worker is not None and not await asyncio.to_thread(worker.stop, STOP_S):
             log.error("the step under way did not end in %.0f s; its leases run out by themselves", STOP_S)
 
-    def _adopt(self, wanted: Changeable) -> None:
-        extra = [f"alarm.{key}={value}" for key, value in wanted.alarm.items() if value is not None]
-        settings = load_settings(overrides=[*self._overrides, *extra]).settings
-        model = wanted.model or self._args_model
+    def _adopt(self, wanted: Changed) -> None:
+        settings, model = wanted.settings, wanted.model or self._args_model
         engine = None if model == self._model else _engine(model, settings)
         self._worker.loop.reconfigure(ShardRules.of(settings), engine)
         self._model = model
         self._worker.loop.pulse.refused = None
-
-
-def _changeable(config: Mapping[str, Any]) -> Changeable:
-    try:
-        return Changeable.model_validate(dict(config))
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"][:2])
-        raise ConfigRefused(f"user_config: {name}: {first['msg']} (it may hold alarm and model)") from None
 
 
 def _engine(model: str, settings: Settings) -> Engine:

@@ -31,7 +31,7 @@ def test_the_three_sizes_are_known() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(EncoderError, match="no encoder 'huge'; there are small, mid, full"):
+    with pytest.raises(EncoderError, match="no encoder 'huge'; there are beat, small, mid, full"):
         build("huge")
 
 

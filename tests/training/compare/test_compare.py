@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from shared.errors import SelfmisError
-from training.compare.command import arguments, grid_of, main
+from training.compare.command import arguments, main
 from training.compare.grid import lay_out
+from training.compare.run import grid_of
 from training.compare.units import Encoding
 from training.methods import methods
 from training.store import Store

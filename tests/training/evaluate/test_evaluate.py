@@ -12,6 +12,7 @@ from shared.frames import LEADS
 from shared.labels import MI_CODES
 from training import runs
 from training.evaluate.command import main
+from training.evaluate.robustness import AS_RECORDED, INVERTED, conditions
 from training.probe.command import main as probe
 
 QUICK = ["--draws", "40", "--leads", "none"]
@@ -38,7 +39,18 @@ def another(encoder: Path, out: Path, *, seed: int, leads: tuple[str, ...] = ("I
 def results(probed: Path, cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     out = tmp_path_factory.mktemp("results")
     found = evaluated(
-        out, "--data", str(cohort), "--model", str(probed), "--folds", "9,10", "--draws", "40", "--leads", "I,V5"
+        out,
+        "--data",
+        str(cohort),
+        "--model",
+        str(probed),
+        "--folds",
+        "9,10",
+        "--draws",
+        "40",
+        "--leads",
+        "I,V5",
+        "--conditions",
     )
     return out, found
 
@@ -74,6 +86,20 @@ def test_the_page_marks_what_cannot_be_judged_and_says_what_it_is_not(
     assert "undefined" in page
 
 
+def test_every_condition_is_there_with_the_gate_off_and_on(results: tuple[Path, dict[str, Any]]) -> None:
+    page, found = (results[0] / "results.md").read_text(), results[1]
+    assert set(found["conditions"]) == {each.name for each in conditions(0)}
+    for name, each in found["conditions"].items():
+        assert each["n"] == 78
+        assert 0 <= each["assessable"]["share"] <= 1
+        assert f"| {name} | " in page
+    untouched = found["conditions"][AS_RECORDED]
+    assert untouched["any_mi"] == {key: found["any_mi"][key] for key in ("auroc", "ci")}
+    assert found["conditions"][INVERTED]["assessable"]["share"] == untouched["assessable"]["share"]
+    assert "| lead V5 | " in page
+    assert "A swapped lead passes the gate: nothing here detects it." in page
+
+
 def test_it_is_the_same_every_time(
     results: tuple[Path, dict[str, Any]], probed: Path, cohort: Path, tmp_path: Path
 ) -> None:
@@ -89,6 +115,7 @@ def test_it_is_the_same_every_time(
         "40",
         "--leads",
         "I,V5",
+        "--conditions",
     )
     assert again == results[1]
 

@@ -1,5 +1,6 @@
 """Noise is as loud as it says, and the same for everybody."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,21 @@ import pytest
 
 from shared.signal_to_noise import noise_amplitude, qrs_amplitude
 from training.evaluate.data import EvaluationError
-from training.evaluate.robustness import SNR_DB, Tape, assessable, read_tapes, variations
+from training.evaluate.robustness import (
+    AS_RECORDED,
+    DEVICE_HZ,
+    INVERTED,
+    LOST,
+    LOST_SHARE,
+    SNR_DB,
+    Condition,
+    Tape,
+    assessable,
+    conditions,
+    read_tapes,
+    upright,
+    variations,
+)
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +89,59 @@ def test_the_stress_tests_noise_is_read_with_both_channels_at_amplitude_one(data
         for channel in found.channels:
             assert len(channel) == pytest.approx(180_555, abs=5)
             assert noise_amplitude(channel, 100_000) == pytest.approx(1.0, rel=1e-3)
+
+
+@pytest.fixture(scope="module")
+def beats(beating: Callable[..., np.ndarray]) -> np.ndarray:
+    """Sixty windows of ordinary beats, each at its own pace."""
+    return np.stack([beating(pace=0.6 + 0.01 * i) for i in range(60)]).astype(np.float32)[:, None]
+
+
+def condition(name: str) -> Condition:
+    (found,) = [each for each in conditions(0) if each.name == name]
+    return found
+
+
+def changed(name: str, windows: np.ndarray) -> np.ndarray:
+    change = condition(name).change
+    assert change is not None
+    return change(windows, np.arange(len(windows)))
+
+
+def test_the_conditions_are_those_of_the_table() -> None:
+    rates = [f"from {hertz} Hz" for hertz in DEVICE_HZ]
+    assert [each.name for each in conditions(0)] == [AS_RECORDED, *rates, LOST, INVERTED]
+
+
+@pytest.mark.parametrize("hertz", DEVICE_HZ)
+def test_by_way_of_a_device_of_another_rate_beats_come_back_almost_as_they_were(
+    beats: np.ndarray, hertz: int
+) -> None:
+    back = changed(f"from {hertz} Hz", beats)
+    assert back.shape == beats.shape
+    assert 0 < np.abs(back - beats)[..., 50:-50].max() < 0.05
+
+
+def test_lost_packets_are_about_as_many_as_said_and_only_they_are_filled(beats: np.ndarray) -> None:
+    windows = np.tile(beats, (20, 1, 1))
+    share = condition(LOST).missing
+    assert share is not None
+    missing = share(np.arange(len(windows)))
+    assert missing.mean() == pytest.approx(LOST_SHARE, abs=0.01)
+    untouched = (changed(LOST, windows) == windows).mean(axis=(1, 2))
+    assert (untouched[missing == 0] == 1).all()
+    assert (untouched >= 1 - missing - 1e-6).all()
+    assert (untouched[missing > 0.05] < 1).all()
+
+
+def test_windows_that_lack_more_than_windowing_allows_do_not_pass(beats: np.ndarray) -> None:
+    assert assessable(beats).mean() > 0.9
+    assert not assessable(beats, np.full(len(beats), 0.2, np.float32)).any()
+    assert assessable(beats, np.full(len(beats), 0.02, np.float32)).mean() > 0.9
+
+
+def test_a_swapped_lead_is_the_negative_and_skews_the_other_way(beats: np.ndarray) -> None:
+    turned = changed(INVERTED, beats)
+    np.testing.assert_array_equal(turned, -beats)
+    assert upright(beats).all()
+    assert not upright(turned).any()

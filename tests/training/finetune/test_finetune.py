@@ -54,7 +54,7 @@ def test_interrupted_after_an_epoch_it_ends_as_if_it_had_not_been(
                 raise KeyboardInterrupt
 
     out = tmp_path / "tuned"
-    monkeypatch.setattr("training.finetune.command.Lines", Interrupting)
+    monkeypatch.setattr("training.finetune.run.Lines", Interrupting)
     with pytest.raises(KeyboardInterrupt):
         run(encoder_run, cohort, out)
     monkeypatch.undo()
@@ -89,7 +89,7 @@ def test_another_run_in_the_folder_is_refused(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("training.finetune.command.finetune", interrupted)
+    monkeypatch.setattr("training.finetune.run.finetune", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(encoder_run, cohort, tmp_path / "out")
     with pytest.raises(SelfmisError, match="holds another run"):

@@ -8,7 +8,8 @@ import pytest
 
 from shared.command import CANNOT, run
 from shared.errors import SelfmisError
-from training.prepare.command import main, named
+from training.prepare.asked import named
+from training.prepare.command import main
 from training.store import Store
 
 Make = Callable[..., Path]

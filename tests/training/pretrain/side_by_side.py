@@ -1,6 +1,7 @@
 """Run by `test_workers.py` in each of two processes: a batch's gradients and a whole plan, as one of a group."""
 
 import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -91,7 +92,8 @@ def main(values: dict[str, Any]) -> None:
         "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2, timeout=timedelta(seconds=120)
     )
     plan = Plan(**{**values, "store": Path(values["store"]), "teacher": Path(values["teacher"])})
-    found = everything(plan, Group(CPU), folder / "teacher.npy")
+    with closing(Group(CPU)) as world:
+        found = everything(plan, world, folder / "teacher.npy")
     if rank == 0:
         safetensors.torch.save_file(found, folder / "found.safetensors")
     dist.destroy_process_group()

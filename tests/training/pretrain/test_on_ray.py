@@ -26,7 +26,7 @@ from training.pretrain.world import World
 from training.runs import RunError
 
 ROOT = Path(__file__).resolve().parents[3]
-TIMED = ("seconds", "records_per_s", "since_start_s", "workers")
+TIMED = ("seconds", "records_per_s", "since_start_s", "workers", "exchange")
 
 
 def undisturbed(plan: Plan, cache: Path) -> State:
@@ -98,7 +98,7 @@ def test_a_run_of_two_that_lost_one_ends_like_an_undisturbed_one_of_a_single_wor
     state, _ = fit_and_kill(asked, tmp_path, Place(workers=(2, 2), cache=tmp_path / "cache", failures=1))
     expected = undisturbed(asked, tmp_path / "other")
     assert apart(state, expected) < 1e-4
-    assert [epoch["workers"] for epoch in state.position.history] == [2, 2, 2]
+    assert [(epoch["workers"], epoch["exchange"]) for epoch in state.position.history] == [(2, "sockets")] * 3
     assert losses(state) == pytest.approx(losses(expected), rel=1e-4)
 
 

@@ -23,7 +23,10 @@ _HOUR_US = 3_600_000_000
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a set of rules did. ``delays_s``: of detected episodes, from their start to the alarm."""
+    """What a set of rules did. ``delays_s``: of detected episodes, from their start to the alarm.
+
+    ``false_alarm_patients``: how many patients had at least one false alarm.
+    """
 
     settings: AlarmSettings
     patients: int
@@ -34,6 +37,7 @@ class Result:
     true_alarms: int
     false_alarms: int
     alarm_hours: float
+    false_alarm_patients: int = 0
 
     @property
     def sensitivity(self) -> float | None:
@@ -67,6 +71,7 @@ class Result:
             "sensitivity_high": high,
             "true_alarms": self.true_alarms,
             "false_alarms": self.false_alarms,
+            "false_alarm_patients": self.false_alarm_patients,
             "false_alarms_per_patient_hour": self.false_per_hour,
             "time_to_detection_s_median": self.delay_s(0.5),
             "time_to_detection_s_p90": self.delay_s(0.9),
@@ -95,13 +100,14 @@ def trial(replay: Replay, settings: AlarmSettings, *, answer_s: float = 60.0, ta
     truth: dict[bytes, list[Episode]] = defaultdict(list)
     for episode in replay.episodes:
         truth[episode.patient].append(episode)
-    tail_us, delays, false, true = micros(tail_s), [], 0, 0
+    tail_us, delays, false, true, whose = micros(tail_s), [], 0, 0, set()
     for patient, times in calls.items():
         for time_us, begins in times:
             if any(e.start_us <= time_us <= e.stop_us + tail_us for e in truth[patient]):
                 true += begins
             else:
                 false += 1  # also where an alarm that is on already calls again
+                whose.add(patient)
     for episode in replay.episodes:
         within = [t for t, _ in calls[episode.patient] if episode.start_us <= t <= episode.stop_us + tail_us]
         if within:
@@ -117,6 +123,7 @@ def trial(replay: Replay, settings: AlarmSettings, *, answer_s: float = 60.0, ta
         true,
         false,
         spans_us / _HOUR_US,
+        len(whose),
     )
 
 
