@@ -3,12 +3,15 @@
 from dataclasses import replace
 from random import Random
 
+import numpy as np
 from hypothesis import strategies as st
 
 from services.inference.windows import Rules
+from shared.frames import Frames, headers
 from shared.position import parse_id
 from tests.services.inference.windows.reference import Entry, Frame
 
+Traffic = tuple[str, list[Frames]]
 NOW_MS = 1_700_000_000_000
 RATES = (50_000, 50_100, 62_500, 124_900)
 RULES = st.builds(
@@ -117,3 +120,34 @@ def divided(random: Random, log: list[Entry]) -> list[list[Entry]]:
         steps.append(log[:size])
         log = log[size:]
     return steps
+
+
+def rough(random: np.random.Generator, patients: int, seconds: int) -> list[Traffic]:
+    """Entries that each carry many patients, as arrays: short and long frames, repeats, gaps, leaps, new sessions.
+
+    Each patient keeps a rate; a leap takes them beyond everything that their buffer holds.
+    """
+    rate = random.choice([50, 100, 130, 250, 512], patients) * 1000
+    session = np.ones(patients, np.uint64)
+    start_us = np.full(patients, NOW_MS * 1000)
+    reached = np.zeros(patients, np.int64)
+    log: list[Traffic] = []
+    for second in range(seconds):
+        runs = []
+        for length in (int(random.choice([1, 20, 100, 300])), 100):
+            who = np.flatnonzero(random.random(patients) < 0.7)
+            if random.random() < 0.05 and len(who):
+                session[who[0]] += 1
+                start_us[who[0]] += second * 1_000_000
+                reached[who[0]] = 0
+            back = np.where(random.random(len(who)) < 0.1, random.integers(0, 400, len(who)), 0)
+            leap = np.where(random.random(len(who)) < 0.04, random.integers(0, 4000, len(who)), 0)
+            found = headers(len(who))
+            found["patient"] = [f"p{i}".encode() for i in who]
+            found["session"], found["session_start_us"] = session[who], start_us[who]
+            found["rate_mhz"], found["uv_per_lsb"] = rate[who], 2.5
+            found["first"] = first = np.maximum(0, reached[who] - back + leap)
+            reached[who] = np.maximum(reached[who], first + length)
+            runs.append(Frames(found, random.integers(-2000, 2000, (len(who), length)).astype(np.int16)))
+        log.append((f"{NOW_MS + second * 900}-0", runs))
+    return log
