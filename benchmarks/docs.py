@@ -1,6 +1,7 @@
 """`selfmis bench docs`: docs/benchmarks.md from docs/benchmarks/*.json, and those from the commands.
 
-The page is rendered, never written by hand: a number in it is one that a command printed.
+The page is rendered, never written by hand: a number in it is one that a command printed. So is the table of
+docs/scaling.md, which follows from the same figures.
 """
 
 import json
@@ -12,11 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.plan.costs import read
+from deploy.plan.page import refreshed
 from shared.command import Parser, run
 from shared.errors import SelfmisError
 
 PAGE = Path("docs/benchmarks.md")
 FIGURES = Path("docs/benchmarks")
+SCALING = Path("docs/scaling.md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +31,23 @@ class Bench:
     arguments: tuple[str, ...]
     about: str
     needs_data: bool = False
+    title: str = ""  # and the name of its figures: another than the command's, where that is shown twice
+    image: str = ""  # which it draws with --png, in docs/
+
+    @property
+    def stored(self) -> str:
+        """The name of its figures' file, without the suffix, and its headline."""
+        return self.title or self.name
 
     @property
     def command(self) -> str:
         """As a person types it."""
-        return " ".join(["selfmis bench", self.name, *self.arguments])
+        return " ".join(["selfmis bench", self.name, *self.asked])
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """All its arguments but ``--json``."""
+        return (*self.arguments, "--png", f"docs/{self.image}") if self.image else self.arguments
 
 
 DATA = "../shared/data"
@@ -108,7 +124,7 @@ def page(figures: Path) -> str:
         "",
     ]
     for bench in BENCHES:
-        path = figures / f"{bench.name}.json"
+        path = figures / f"{bench.stored}.json"
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             table = _table(found)
@@ -117,7 +133,7 @@ def page(figures: Path) -> str:
                 f"no figures in {path}: run `{bench.command} --json {path}`, or `selfmis bench docs --measure`"
             ) from None
         lines += [
-            f"## {bench.name}",
+            f"## {bench.stored}",
             "",
             bench.about,
             "",
@@ -125,12 +141,24 @@ def page(figures: Path) -> str:
             "",
             *table,
             "",
+            *([f"![{bench.stored}, drawn]({bench.image})", ""] if bench.image else []),
         ]
     return "\n".join(lines)
 
 
 def _table(found: dict[str, Any]) -> list[str]:
-    """Figures one below the other; where each is a set of figures of its own, those side by side."""
+    """Figures one below the other, lists of them last; where each is a set of figures, those side by side."""
+    lists = {name: value for name, value in found.items() if isinstance(value, list)}
+    if lists:
+        single = {name: value for name, value in found.items() if name not in lists}
+        width = max(len(value) for value in lists.values())
+        return [
+            *_table(single),
+            "",
+            "| figure |" + " |" * width,
+            "|---|" + "---|" * width,
+            *(f"| `{name}` | {' | '.join(map(_shown, value))} |" for name, value in lists.items()),
+        ]
     if not any(isinstance(value, dict) for value in found.values()):
         return [
             "| figure | value |",
@@ -151,37 +179,52 @@ def _table(found: dict[str, Any]) -> list[str]:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def main(argv: Sequence[str]) -> int:
-    """Render docs/benchmarks.md; run in the repository's root."""
+    """Render docs/benchmarks.md and the table of docs/scaling.md; run in the repository's root."""
     parser = Parser(prog="selfmis bench docs", description=main.__doc__)
     parser.add_argument(
-        "--measure", action="store_true", help="first run every benchmark: some minutes, idle machine"
+        "--measure",
+        nargs="*",
+        metavar="NAME",
+        help="first run these benchmarks; without a name all of them: some minutes, idle machine",
     )
     arguments = parser.parse_args(argv)
-    if not FIGURES.parent.is_dir():
-        raise SelfmisError(f"no {FIGURES.parent}/ here: run this in the repository's root")
+    if not SCALING.is_file():
+        raise SelfmisError(f"no {SCALING} here: run this in the repository's root")
     FIGURES.mkdir(exist_ok=True)
-    if arguments.measure:
-        for bench in BENCHES:
+    if arguments.measure is not None:
+        for bench in chosen(arguments.measure):
             measure(bench)
     PAGE.write_text(page(FIGURES), encoding="utf-8")
     print(f"{PAGE} shows {len(BENCHES)} benchmarks")
+    SCALING.write_text(refreshed(SCALING.read_text(encoding="utf-8"), read(FIGURES)), encoding="utf-8")
+    print(f"{SCALING} has the plans that follow")
     return 0
+
+
+def chosen(names: Sequence[str]) -> list[Bench]:
+    """All that go by these names, of commands or figures; without a name all; refuses a name that none has."""
+    unknown = set(names) - {each for bench in BENCHES for each in (bench.name, bench.stored)}
+    if unknown:
+        raise SelfmisError(f"bench docs: no benchmark on the page is called {', '.join(sorted(unknown))}")
+    return [bench for bench in BENCHES if not names or bench.name in names or bench.stored in names]
 
 
 def measure(bench: Bench) -> None:
     """Run one benchmark and store its figures; without the recordings it needs, the stored ones stay."""
     if bench.needs_data and not Path(DATA).is_dir():
-        print(f"{bench.name}: left as it was, {DATA} is absent", flush=True)
+        print(f"{bench.stored}: left as it was, {DATA} is absent", flush=True)
         return
     print(f"\n$ {bench.command}", flush=True)
-    command = [sys.executable, "-m", "selfmis", "bench", bench.name, *bench.arguments]
-    command += ["--json", str(FIGURES / f"{bench.name}.json")]
+    command = [sys.executable, "-m", "selfmis", "bench", bench.name, *bench.asked]
+    command += ["--json", str(FIGURES / f"{bench.stored}.json")]
     if subprocess.run(command, env=dict(os.environ), check=False).returncode:
         raise SelfmisError(f"`{bench.command}` failed; its words are above")
 
