@@ -66,8 +66,10 @@ def main(argv: Sequence[str]) -> int:
             seconds=arguments.seconds,
             limit_s=arguments.limit,
         )
-        if arguments.patients or arguments.curve:
-            levels = [level(setup, patients) for patients in arguments.curve or [arguments.patients]]
+        if arguments.patients:
+            levels = [level(setup, arguments.patients)]
+        elif arguments.curve:
+            levels = several(setup, arguments.curve)
         else:
             levels = search(setup, arguments.first, arguments.grid)
     best = max(levels, key=lambda each: (each.held, each.patients))
@@ -76,9 +78,9 @@ def main(argv: Sequence[str]) -> int:
         "cores": cores,
         "replicas": setup.replicas,
         "ray": "none: plain processes",
-        **best.figures(),
+        **({"seconds": arguments.seconds} if arguments.curve else best.figures()),
     }
-    if len(levels) > 1:
+    if not arguments.patients:
         figures |= curve(levels)
     present("patients through ingest, Redis, replicas and model", figures, arguments.json)
     if arguments.png is not None:
@@ -93,16 +95,32 @@ def search(setup: Setup, first: int = FIRST, grid: int = GRID) -> list[Level]:
     tried: list[Level] = []
 
     def held(patients: int) -> bool:
-        try:
-            tried.append(level(setup, patients))
-        except Overwhelmed as error:
-            print(f"{patients:,} patients: NOT held, {error}", flush=True)
+        found = _tried(setup, patients)
+        if found is None:
             return False
-        return tried[-1].held
+        tried.append(found)
+        return found.held
 
     if not highest(held, first=first, grid=grid, most=MOST):
         raise SelfmisError("bench capacity: not even the first level is held, see above: lower --first")
     return tried
+
+
+def several(setup: Setup, patients: Sequence[int]) -> list[Level]:
+    """Each of these levels, but for those at which nothing came through. Refuses where that is all of them."""
+    found = [each for each in (_tried(setup, number) for number in patients) if each is not None]
+    if not found:
+        raise SelfmisError("bench capacity: no level could be measured, see above: ask for fewer patients")
+    return found
+
+
+def _tried(setup: Setup, patients: int) -> Level | None:
+    """A level, or after a word about it none where nothing came through."""
+    try:
+        return level(setup, patients)
+    except Overwhelmed as error:
+        print(f"{patients:,} patients: NOT held, {error}", flush=True)
+        return None
 
 
 def check_profile(found: Level) -> None:

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -30,7 +30,7 @@ _LAP_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far a replica has come: processor time and windows since its start; sums, so that two can be compared.
+    """How far a replica had come with its last whole turn: sums since its start, so that two can be compared.
 
     ``stage_s``: processor time of the loop by stage. ``latency_s``: of each window since the mark before.
     """
@@ -70,6 +70,26 @@ class Latencies(Histogram):
     def taken(self) -> npt.NDArray[np.float32]:
         """Every value since the last call; another thread may add meanwhile."""
         return np.concatenate([np.empty(0, np.float32), *(self._came.popleft() for _ in range(len(self._came)))])
+
+
+class Watched(PullLoop):
+    """The loop, which marks each whole turn: of a step under way there is processor time, but no stage yet."""
+
+    mark = Mark(0.0, 0, 0, 0, 0, 0, dict.fromkeys(Stage.__slots__, 0.0), np.empty(0, np.float32))
+
+    def turn(self) -> None:
+        """One turn, and its mark."""
+        super().turn()
+        pulse = self.pulse
+        self.mark = replace(
+            self.mark,
+            cpu_s=time.process_time(),
+            windows=pulse.windows,
+            batches=int(pulse.batch.counts.sum()),
+            steps=pulse.steps,
+            reloads=pulse.reloads,
+            stage_s={name: getattr(pulse.stage, name) for name in Stage.__slots__},
+        )
 
 
 class Replica:
@@ -136,7 +156,7 @@ def _work(line: Connection, url: str, name: str, model: Path, settings: Settings
     except SelfmisError as error:
         line.send(error)
         return
-    loop = PullLoop(url, settings, name, engine)
+    loop = Watched(url, settings, name, engine)
     loop.pulse.latency = latencies = Latencies()
     thread = threading.Thread(target=loop.run, daemon=True)
     thread.start()
@@ -148,7 +168,7 @@ def _work(line: Connection, url: str, name: str, model: Path, settings: Settings
         if not thread.is_alive() and word == "mark":
             return  # its traceback is on the terminal
         if word == "mark":
-            line.send(_mark(loop, latencies))
+            line.send(replace(loop.mark, rss=psutil.Process().memory_info().rss, latency_s=latencies.taken()))
         elif word == "finish":
             loop.stop()
             thread.join()
@@ -157,21 +177,8 @@ def _work(line: Connection, url: str, name: str, model: Path, settings: Settings
             line.send(bare(engine, *rest))
 
 
-def _mark(loop: PullLoop, latencies: Latencies) -> Mark:
-    pulse = loop.pulse
-    return Mark(
-        cpu_s=time.process_time(),
-        rss=psutil.Process().memory_info().rss,
-        windows=pulse.windows,
-        batches=int(pulse.batch.counts.sum()),
-        steps=pulse.steps,
-        reloads=pulse.reloads,
-        stage_s={name: getattr(pulse.stage, name) for name in Stage.__slots__},
-        latency_s=latencies.taken(),
-    )
-
-
 def bare(engine: Engine, batch: int, seconds: float) -> Bare:
+    """The model alone, for so long."""
     golden, _ = engine.model.golden()
     windows = np.ascontiguousarray(np.resize(golden, (batch, WINDOW_SAMPLES)))
     laps: list[tuple[float, float]] = []
