@@ -155,8 +155,11 @@ def _weights(beats: Tensor, found: Tensor) -> Tensor:
 
 
 def _weighed(beats: Tensor, weights: Tensor) -> Tensor:
-    """Weighted sums ``(n, leads, 1, SAMPLES)``. A product and no sum over beats: engines add up rows in an order that
-    depends on their number, but multiply each alone."""
+    """Weighted sums ``(n, leads, 1, SAMPLES)``.
+
+    A product and no sum over beats: engines add up rows in an order that depends on their number, but multiply each
+    alone.
+    """
     return weights[:, None, None].to(beats) @ beats
 
 
