@@ -157,8 +157,8 @@ def _weights(beats: Tensor, found: Tensor) -> Tensor:
 def _weighed(beats: Tensor, weights: Tensor) -> Tensor:
     """Weighted sums ``(n, leads, 1, SAMPLES)``.
 
-    A product and no sum over beats: engines add up rows in an order that depends on their number, but multiply each
-    alone.
+    A product and no sum over beats: engines add up rows in an order that depends on their number, but multiply
+    each alone.
     """
     return weights[:, None, None].to(beats) @ beats
 
