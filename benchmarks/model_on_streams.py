@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     """The command; refuses where no rules meet the target, since then there is nothing to ship."""
     chosen = arguments(argv)
     settings = settings_from(chosen)
-    model = load(chosen.model or shipped(settings.window.lead), expect_lead=settings.window.lead)
+    model = load(chosen.model or shipped(settings.window.lead))
     engine = open_engine(model, settings.engine)
     length = Length(chosen.minutes * 60, chosen.minutes * 30)
     tapes = read_tapes(chosen.nstdb)

@@ -260,17 +260,20 @@ class WebhookSettings(Section):
 
 
 class AlarmSettings(Section):
-    """When an alarm begins, escalates and ends. Probabilities are calibrated any-MI, smoothed over windows."""
+    """When an alarm begins, escalates and ends. Probabilities are calibrated any-MI, smoothed over windows.
 
-    low: Probability = Field(0.5, description="smoothed any-MI that speaks for a low-priority alarm")
+    The first eight were picked for the shipped lead-I model (`selfmis alarms streams`, docs/model-on-streams.md).
+    """
+
+    low: Probability = Field(0.4, description="smoothed any-MI that speaks for a low-priority alarm")
     medium: Probability = Field(0.7, description="the same for medium priority")
     high: Probability = Field(0.85, description="the same for high priority")
-    off: Probability = Field(0.35, description="smoothed any-MI below which a window speaks against an alarm")
+    off: Probability = Field(0.28, description="smoothed any-MI below which a window speaks against an alarm")
     smoothing: float = Field(
-        0.4, gt=0, le=1, description="weight of the newest assessable window; 1: no smoothing"
+        0.2, gt=0, le=1, description="weight of the newest assessable window; 1: no smoothing"
     )
     on_windows: WindowCount = Field(3, description="windows that must speak for an alarm …")
-    of_windows: WindowCount = Field(5, description="… of so many last assessable ones")
+    of_windows: WindowCount = Field(3, description="… of so many last assessable ones")
     off_windows: WindowCount = Field(4, description="windows in a row that must speak against it to end it")
     evidence_gap_s: Seconds = Field(
         60.0, description="after so long without an assessable window, evidence is void"

@@ -73,7 +73,8 @@ class Beat(Encoder):
         self.blocks = nn.Sequential(*(_Block(a, b, config.kernel) for a, b in pairwise(config.widths)))
         self.points = nn.Conv1d(last, config.points, 1)
         steps = SAMPLES // 2 ** (len(config.widths) - 1)
-        self.embedding = nn.Linear(last + config.points * steps, config.dim)
+        # A convolution and no linear layer: engines compute it row by row, so any batch gives the same bits.
+        self.embedding = nn.Conv1d(last + config.points * steps, config.dim, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(n, leads, samples)`` to ``(n, dim)``."""
@@ -81,8 +82,8 @@ class Beat(Encoder):
         beat = beat / (beat.square().mean(dim=(1, 2), keepdim=True) + _FLOOR).sqrt()
         features = self.blocks(functional.silu(self.stem(beat)))
         placed = self.points(features).flatten(1)
-        embedding: Tensor = self.embedding(torch.cat([features.mean(dim=-1), placed], dim=1))
-        return embedding
+        embedding: Tensor = self.embedding(torch.cat([features.mean(dim=-1), placed], dim=1)[:, :, None])
+        return embedding[:, :, 0]
 
 
 def mean_beat(x: Tensor) -> Tensor:
@@ -97,7 +98,7 @@ def mean_beat(x: Tensor) -> Tensor:
     beats = _cut(x, starts)
     with torch.no_grad():
         weights = _weights(beats.float(), found)
-    return (beats * weights[:, None, :, None].to(beats)).sum(dim=2)
+    return _weighed(beats, weights)[:, :, 0]
 
 
 def _starts(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -145,12 +146,21 @@ def _weights(beats: Tensor, found: Tensor) -> Tensor:
     size = still.square().sum(dim=(1, 3)).sqrt()
     weights = found
     for _ in range(_ROUNDS):
-        mean = (still * weights[:, None, :, None]).sum(dim=2, keepdim=True)
+        mean = _weighed(still, weights)
         length = size * mean.square().sum(dim=(1, 2, 3)).sqrt()[:, None]
         alike = (still * mean).sum(dim=(1, 3)) / length.clamp(min=_TINY)
         weights = found * (alike.clamp(min=0) ** 4 + 1e-6)
         weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=_TINY)
     return weights
+
+
+def _weighed(beats: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sums ``(n, leads, 1, SAMPLES)``.
+
+    A product and no sum over beats: engines add up rows in an order that depends on their number, but multiply
+    each alone.
+    """
+    return weights[:, None, None].to(beats) @ beats
 
 
 class _Block(nn.Module):

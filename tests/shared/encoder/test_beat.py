@@ -157,6 +157,18 @@ def test_the_exported_graph_scores_as_torch_does_in_any_batch() -> None:
         )
 
 
+def test_in_the_exported_graph_a_window_has_the_same_bits_in_any_batch() -> None:
+    classifier = Classifier(build("beat", seed=2), new_head(192, HeadConfig()))
+    ones = [1.0] * len(SCORE_NAMES)
+    scorer = Scorer(Preprocessing(), classifier, Calibration(ones, [0.0] * len(SCORE_NAMES))).eval()
+    session = onnxruntime.InferenceSession(export_graph(scorer), providers=["CPUExecutionProvider"])
+    x, name = recorded(12)[:, 0].numpy(), session.get_inputs()[0].name
+    (together,) = session.run(None, {name: x})
+    for size in (1, 4, 6):
+        parts = [session.run(None, {name: x[i : i + size]})[0] for i in range(0, 12, size)]
+        assert np.array_equal(np.concatenate(parts).view(np.uint32), together.view(np.uint32))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

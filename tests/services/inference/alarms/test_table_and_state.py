@@ -182,7 +182,7 @@ def test_state_of_another_program_is_refused(state: bytes) -> None:
     [
         ("alarm.low=0.2", "settings of alarm: must be off < low"),
         ("alarm.on_windows=6", "on_windows must be at most of_windows"),
-        ("alarm.off_windows=2", "off_windows must be above 2"),
+        ("alarm.of_windows=8", "off_windows must be above 5"),
         ("alarm.technical_off_windows=1", "technical_off_windows must be above 1"),
         ("alarm.latch_timeout_s=inf", "less than or equal"),
         ("alarm.of_windows=33", "less than or equal"),

@@ -134,7 +134,7 @@ def test_an_open_episode_lasts_to_the_end() -> None:
 
 
 def test_what_is_not_swept_gives_way() -> None:
-    (settings,) = rule_sets(AlarmSettings(), {"low": [0.9], "on_windows": [1]})
+    (settings,) = rule_sets(AlarmSettings(of_windows=5), {"low": [0.9], "on_windows": [1]})
     assert settings is not None
     assert (settings.medium, settings.high, settings.off_windows) == (0.9, 0.9, 5)
 
