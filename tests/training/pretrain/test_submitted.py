@@ -1,15 +1,18 @@
 """`ray job submit` to a cluster with a job server: the code travels, the job trains, its exit code comes back."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -33,18 +36,21 @@ REVISION = "v1.2-3-gabc"
 
 @dataclass(frozen=True)
 class Head:
-    """A cluster of one node, and the folder in which it keeps everything."""
+    """A cluster of one node, and the folder in which it keeps everything. ``token``: what it asks for, or None."""
 
     url: str
     folder: Path
+    token: str | None = None
 
-    def submit(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        """The documented command, waiting for the job's end."""
+    def submit(
+        self, *command: str, environ: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """The documented command, waiting for the job's end; ``environ``: of a shell not set up for it."""
         how = ["--address", self.url, "--working-dir", ".", "--runtime-env", "deploy/ray/training.yaml"]
         return subprocess.run(
             [str(RAY), "job", "submit", *how, "--", *command],
             cwd=ROOT,
-            env=ENVIRON,
+            env={**ENVIRON, **(access(self.token) if environ is None else environ)},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -102,9 +108,28 @@ def stop(process: "subprocess.Popen[bytes]", folder: Path) -> None:
     process.wait(timeout=10)
 
 
+def access(token: str | None) -> dict[str, str]:
+    """What a shell, or a node, needs for a cluster with this token, or with none."""
+    return {} if token is None else {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+
+
 @pytest.fixture(scope="module")
 def head() -> Iterator[Head]:
-    """`ray start --head` with its job server, on ports of its own; gone with the tests."""
+    """A cluster that asks nobody for a token."""
+    with started(None) as head:
+        yield head
+
+
+@pytest.fixture(scope="module")
+def closed() -> Iterator[Head]:
+    """One that asks everybody."""
+    with started(secrets.token_hex(32)) as head:
+        yield head
+
+
+@contextmanager
+def started(token: str | None) -> Iterator[Head]:
+    """`ray start --head` with its job server, on ports of its own; gone at the end."""
     names = ("port", "dashboard-port", "dashboard-agent-listen-port", "ray-client-server-port")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     url = f"http://127.0.0.1:{ports['dashboard-port']}"
@@ -114,28 +139,42 @@ def head() -> Iterator[Head]:
         command += ["--node-ip-address=127.0.0.1", f"--object-store-memory={100 << 20}", f"--temp-dir={name}"]
         command += [f"--{option}={port}" for option, port in ports.items()]
         with (Path(name) / "start.log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=name, env=ENVIRON, stdout=log, stderr=subprocess.STDOUT)
+            environ = {**ENVIRON, **access(token)}
+            process = subprocess.Popen(command, cwd=name, env=environ, stdout=log, stderr=subprocess.STDOUT)
         try:
-            await_jobs(process, url, Path(name))
-            yield Head(url, Path(name))
+            made = Head(url, Path(name), token)
+            await_jobs(process, made)
+            yield made
         finally:
             stop(process, Path(name))
 
 
-def await_jobs(process: "subprocess.Popen[bytes]", url: str, folder: Path) -> None:
+def await_jobs(process: "subprocess.Popen[bytes]", head: Head) -> None:
     """Until the job server has told that it has no jobs yet."""
     deadline = time.monotonic() + 120
     while True:
         try:
-            answer = httpx.get(f"{url}/api/jobs/", timeout=5)
+            jobs = jobs_of(head)
         except httpx.HTTPError:
-            log = (folder / "start.log").read_text(errors="replace")
+            log = (head.folder / "start.log").read_text(errors="replace")
             assert process.poll() is None, log
             assert time.monotonic() < deadline, log
             time.sleep(0.2)
         else:
-            assert answer.json() == []
+            assert jobs == []
             return
+
+
+def jobs_of(head: Head) -> list[dict[str, Any]]:
+    """What the job server tells of its jobs."""
+    answer = httpx.get(f"{head.url}/api/jobs/", headers=bearer(head), timeout=5).raise_for_status()
+    jobs: list[dict[str, Any]] = answer.json()
+    return jobs
+
+
+def bearer(head: Head) -> dict[str, str]:
+    """The header that a cluster with a token wants."""
+    return {} if head.token is None else {"Authorization": f"Bearer {head.token}"}
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +226,57 @@ def test_a_submitted_job_that_is_refused_says_why_and_fails(head: Head, store: P
     assert done.returncode == 1
     assert "nothing to train on: no record is in folds 10" in done.stdout
     assert not (tmp_path / "run").exists()
+
+
+def test_a_job_trains_where_a_token_is_asked_for(closed: Head, store: Path, tmp_path: Path) -> None:
+    done = closed.submit(*pretrain(store, tmp_path / "run"))
+    assert done.returncode == 0, done.stdout
+    assert runs.is_done(tmp_path / "run")
+    assert list((tmp_path / "run" / "checkpoints").glob("checkpoint_*"))  # so it joined the cluster, too
+    assert closed.token is not None
+    assert closed.token not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"RAY_AUTH_MODE": "disabled"}, "Authentication required"),
+        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}, "Authentication failed"),
+    ],
+)
+def test_a_job_without_the_token_is_refused_and_leaves_nothing(
+    closed: Head, store: Path, tmp_path: Path, environ: dict[str, str], says: str
+) -> None:
+    before = jobs_of(closed)
+    done = closed.submit(*pretrain(store, tmp_path / "run"), environ=environ)
+    assert done.returncode != 0
+    assert says in done.stdout
+    assert jobs_of(closed) == before
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.full
+def test_a_job_that_was_stopped_goes_on_from_its_storage_url_when_it_is_submitted_again(
+    head: Head, store: Path, tmp_path: Path
+) -> None:
+    command = [*pretrain(store, tmp_path / "run"), "--epochs", "40", "--storage", f"file://{tmp_path}/storage"]
+    ended: list[subprocess.CompletedProcess[str]] = []
+    thread = threading.Thread(target=lambda: ended.append(head.submit(*command)))
+    thread.start()
+    while not list(tmp_path.glob("storage/run-*/checkpoint_*")):
+        assert thread.is_alive(), ended
+        time.sleep(0.1)
+    (running,) = (job for job in jobs_of(head) if job["status"] == "RUNNING")
+    httpx.post(f"{head.url}/api/jobs/{running['submission_id']}/stop", timeout=30).raise_for_status()
+    thread.join()
+    assert ended[0].returncode != 0
+    assert not runs.is_done(tmp_path / "run")
+    before = len(runs.read_history(tmp_path / "run"))
+    done = head.submit(*command)
+    assert done.returncode == 0, done.stdout
+    assert "1/40" not in done.stdout  # epochs that it had behind it are not trained again
+    assert [epoch["epoch"] for epoch in runs.read_history(tmp_path / "run")] == list(range(1, 41))
+    assert 0 < before < 40
 
 
 @pytest.mark.full
