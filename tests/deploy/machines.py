@@ -10,17 +10,15 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-import psutil
 import pytest
 
 from benchmarks.faults.service import Service
 from shared.redis_local import process_exists
-from tests.deploy.house import until
 
 _PREFIX = "sm"
 _RUN, _LINKS = Path("/run/netns"), Path("/sys/class/net")
@@ -35,42 +33,19 @@ class Machine:
         self._space, self._cable, self._folder = space, cable, folder
         self.services: list[Service] = []
 
-    def run(self, name: str, command: Command, environ: Mapping[str, str] | None = None) -> Service:
+    def run(self, name: str, command: Command) -> Service:
         """Start a program here; `Service.tick` starts it again when it has ended."""
         inside = ["ip", "netns", "exec", self._space]
-        service = Service(name, lambda: [*inside, *command()], self._folder / f"{name}.log", environ)
+        service = Service(name, lambda: [*inside, *command()], self._folder / f"{name}.log")
         self.services.append(service)
         service.start()
         return service
 
-    def processes(self) -> list[psutil.Process]:
-        """All that run here."""
-        found = []
-        for pid in _ip("netns", "pids", self._space).split():
-            with suppress(psutil.NoSuchProcess):
-                found.append(psutil.Process(int(pid)))
-        return found
-
-    def titles(self, beginning: str) -> list[int]:
-        """Processes here whose title begins so."""
-        found = []
-        for process in self.processes():
-            with suppress(psutil.NoSuchProcess):
-                if "".join(process.cmdline()[:1]).startswith(beginning):
-                    found.append(process.pid)
-        return found
-
     def kill(self) -> None:
-        """Everything at once, as when the power goes. It stays off until `boot`."""
+        """Everything at once, as when the power goes. It stays off."""
         for service in self.services:
             service.held = True
         _kill_all(self._space)
-
-    def boot(self) -> None:
-        """On again: what ran here is started."""
-        for service in self.services:
-            service.held = False
-            until(service.tick, f"{service.name} runs again")
 
     def cut(self) -> None:
         """Pull the cable: nothing comes and nothing goes, and nobody is told."""
@@ -129,10 +104,12 @@ def network(folder: Path) -> Iterator[Network]:
     """A `Network`; skips where there can be none."""
     _clear_away()
     try:
-        with Network(folder) as made:
-            yield made
+        with Network(folder) as probe:
+            probe.machine("probe")
     except NoNetwork as why:
         pytest.skip(f"no network of several machines here: {why}")
+    with Network(folder) as made:  # what goes wrong from here on is a failure
+        yield made
 
 
 class NoNetwork(Exception):

@@ -62,7 +62,7 @@ class Ward:
         self.until(lambda: runs.stored(self.client, SOURCE), "ingest begins")
         self._run = runs.stored(self.client, SOURCE)
 
-    def until(self, condition: Callable[[], Any], what: str, seconds: float = 120) -> None:
+    def until(self, condition: Callable[[], Any], what: str, seconds: float = 300) -> None:
         """Wait for something that must come, and keep running meanwhile what should run."""
         deadline = time.monotonic() + seconds
         while not self._holds(condition):
@@ -102,7 +102,7 @@ class Ward:
 
     def verdict(self) -> Verdict:
         """Once all was sent and committed: against the run without faults."""
-        self.until(lambda: self._ingest.code == 0, "the end of the stream", self.seconds + 120)
+        self.until(lambda: self._ingest.code == 0, "the end of the stream", self.seconds + 300)
         self.until(lambda: caught_up(self.client, self.shards), "the last commit")
         committed = [read(self.client, shard) for shard in range(self.shards)]
         assert shares(committed, "windows|scored") > 200
