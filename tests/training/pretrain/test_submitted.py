@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -29,6 +28,8 @@ ENVIRON = {
     name: value for name, value in os.environ.items() if not name.startswith(("SELFMIS_", "RAY_", "PYTHON"))
 }
 ENVIRON |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
+# On a busy machine workers of Ray's niceness (15) get what its own idle processes leave over: next to nothing.
+ENVIRON |= {"RAY_worker_niceness": "0", "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300"}
 ENVIRON["PATH"] = f"{RAY.parent}{os.pathsep}{os.environ['PATH']}"
 MOST_BYTES = 20 << 20
 REVISION = "v1.2-3-gabc"
@@ -54,7 +55,7 @@ class Head:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=240,
+            timeout=600,
             check=False,
         )
 
@@ -151,7 +152,7 @@ def started(token: str | None) -> Iterator[Head]:
 
 def await_jobs(process: "subprocess.Popen[bytes]", head: Head) -> None:
     """Until the job server has told that it has no jobs yet."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while True:
         try:
             jobs = jobs_of(head)
@@ -228,15 +229,6 @@ def test_a_submitted_job_that_is_refused_says_why_and_fails(head: Head, store: P
     assert not (tmp_path / "run").exists()
 
 
-def test_a_job_trains_where_a_token_is_asked_for(closed: Head, store: Path, tmp_path: Path) -> None:
-    done = closed.submit(*pretrain(store, tmp_path / "run"))
-    assert done.returncode == 0, done.stdout
-    assert runs.is_done(tmp_path / "run")
-    assert list((tmp_path / "run" / "checkpoints").glob("checkpoint_*"))  # so it joined the cluster, too
-    assert closed.token is not None
-    assert closed.token not in done.stdout
-
-
 @pytest.mark.parametrize(
     ("environ", "says"),
     [
@@ -253,30 +245,6 @@ def test_a_job_without_the_token_is_refused_and_leaves_nothing(
     assert says in done.stdout
     assert jobs_of(closed) == before
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.full
-def test_a_job_that_was_stopped_goes_on_from_its_storage_url_when_it_is_submitted_again(
-    head: Head, store: Path, tmp_path: Path
-) -> None:
-    command = [*pretrain(store, tmp_path / "run"), "--epochs", "40", "--storage", f"file://{tmp_path}/storage"]
-    ended: list[subprocess.CompletedProcess[str]] = []
-    thread = threading.Thread(target=lambda: ended.append(head.submit(*command)))
-    thread.start()
-    while not list(tmp_path.glob("storage/run-*/checkpoint_*")):
-        assert thread.is_alive(), ended
-        time.sleep(0.1)
-    (running,) = (job for job in jobs_of(head) if job["status"] == "RUNNING")
-    httpx.post(f"{head.url}/api/jobs/{running['submission_id']}/stop", timeout=30).raise_for_status()
-    thread.join()
-    assert ended[0].returncode != 0
-    assert not runs.is_done(tmp_path / "run")
-    before = len(runs.read_history(tmp_path / "run"))
-    done = head.submit(*command)
-    assert done.returncode == 0, done.stdout
-    assert "1/40" not in done.stdout  # epochs that it had behind it are not trained again
-    assert [epoch["epoch"] for epoch in runs.read_history(tmp_path / "run")] == list(range(1, 41))
-    assert 0 < before < 40
 
 
 @pytest.mark.full
