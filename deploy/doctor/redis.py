@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from statistics import median
 from typing import Any
 
-from redis import RedisCluster
+from redis import Redis, RedisCluster
 from redis.exceptions import RedisError
+from redis.sentinel import SentinelConnectionPool
 
 from deploy.doctor.finding import Finding, fault, ok, skipped, warning
 from shared.connection import Client
@@ -37,12 +38,32 @@ def judge_server(info: Info, append_fsync: str | None, place: str) -> Iterator[F
             f"{place}: {info['evicted_keys']} keys were evicted: samples, states or alarms are gone",
             "set maxmemory-policy noeviction, give it memory, and take what is since its start as incomplete",
         )
-    if int(info.get("connected_slaves", 0)) and not int(info.get("min_slaves_good_slaves", 1)):
+
+
+def judge_replication(info: Info, place: str, *, watched: bool, takes_over: bool) -> Iterator[Finding]:
+    """Its replicas. ``watched``: Sentinels promote one; ``takes_over``: they or the cluster do."""
+    check, replicas = "redis replication", int(info.get("connected_slaves", 0))
+    in_step = info.get("min_slaves_good_slaves")  # only told where min-replicas-to-write is set
+    if in_step is not None and not int(in_step):
         yield warning(
-            "redis replication",
+            check,
             f"{place}: min-replicas-to-write asks for replicas in step and none is",
             "look at the replicas' links; writes are refused meanwhile",
         )
+    elif watched and not replicas:
+        yield warning(
+            check,
+            f"{place}: Sentinels watch over it, but no replica follows it: nobody can take over",
+            "start a replica, better two, or see why theirs are gone",
+        )
+    elif takes_over and replicas and in_step is None:
+        yield warning(
+            check,
+            f"{place}: no min-replicas-to-write: cut off, it confirms what its successor never gets",
+            "set min-replicas-to-write 1 and min-replicas-max-lag 2 on master and replicas, and have two replicas",
+        )
+    elif replicas:
+        yield ok(check, f"{place}: followed by {replicas}" + ("" if in_step is None else f", {in_step} in step"))
 
 
 def _persistence(info: Info, append_fsync: str | None, place: str) -> Finding:
@@ -169,6 +190,10 @@ def _server(client: Client, place: str, at: dict[str, Any]) -> Iterator[Finding]
             "redis settings", f"{place}: this user may not ask for settings, so appendfsync is not known"
         )
     yield from judge_server(info, append_fsync, place)
+    watched = isinstance(client, Redis) and isinstance(client.connection_pool, SentinelConnectionPool)
+    yield from judge_replication(
+        info, place, watched=watched, takes_over=watched or isinstance(client, RedisCluster)
+    )
     trips = []
     for _ in range(PINGS):
         begun = time.perf_counter()

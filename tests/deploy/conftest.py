@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from shared.artefact import Model
 from shared.connection import Client
 from shared.embedded import EmbeddedServer
 from tests.deploy.house import ROOT, House, a_free_port
+from tests.deploy.machines import Network, network
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +21,13 @@ def cluster() -> Iterator[int]:
     environ = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with local_ray(cpus=8, host="127.0.0.1", port=port, environ={**os.environ, **environ}):
         yield port
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Iterator[Network]:
+    """An empty network of machines."""
+    with network(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

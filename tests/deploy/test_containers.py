@@ -180,6 +180,14 @@ def test_prometheus_scrapes_the_services_as_the_commented_file_scrapes_one_machi
     assert ours == theirs
 
 
+def test_what_only_a_profile_starts_is_a_target_only_where_it_runs(compose: dict[str, Any]) -> None:
+    ours = yaml.safe_load((DOCKER / "prometheus.yml").read_text(encoding="utf-8"))
+    always = {name for name, service in compose["services"].items() if "profiles" not in service} | {"127.0.0.1"}
+    for job in ours["scrape_configs"]:
+        fixed = {t.partition(":")[0] for each in job.get("static_configs", []) for t in each["targets"]}
+        assert fixed <= always, job["job_name"]  # an absent one would be down for ever, and people be told
+
+
 def targets(job: dict[str, Any]) -> list[str]:
     """host:port of all that a job scrapes."""
     found = [target for each in job.get("static_configs", []) for target in each["targets"]]

@@ -148,15 +148,20 @@ def test_an_impossible_change_is_refused_in_a_line_and_what_was_in_force_stays(h
     until(lambda: not any(told["refused"] for _, told in pulses(house.client)), "the change back")
 
 
-def test_a_config_scales_up_and_down_without_touching_whoever_stays(house: House) -> None:
+def test_a_config_scales_from_one_to_four_to_two_while_patients_stream_and_nothing_is_lost_or_told_twice(
+    house: House,
+) -> None:
     one = house.deploy()
     ingest = house.meanwhile()
-    three = house.deploy(3)
-    assert one < three
-    assert len(house.deploy(1) & three) == 1
+    four = house.deploy(4)
+    assert one < four  # whoever stays is not touched
+    assert house.deploy(2) < four
     ingest.join()
     house.catch_up()
     assert house.differences().total == 0
+    alerts = house.mi_alerts()
+    assert alerts
+    assert len({alert["id"] for alert in alerts}) == len(alerts)
 
 
 def test_two_generations_that_pull_at_once_lose_nothing_and_tell_nothing_twice(house: House) -> None:

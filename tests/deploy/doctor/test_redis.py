@@ -15,8 +15,10 @@ from deploy.doctor.redis import examine_redis, judge_clock, judge_latency, judge
 from shared.connection import Client, RedisUnavailable, connect
 from shared.embedded import find_executable
 from shared.pinning import pin
+from shared.redis_local import local_client
 from shared.shards import LAYOUT_KEY
 from tests.deploy.manifests import KUBERNETES
+from tests.real_redis import Watched, until
 
 Examine = Callable[..., dict[str, Finding]]
 WELL = ("--appendonly", "yes", "--maxmemory", "64mb", "--maxmemory-policy", "noeviction")
@@ -129,6 +131,24 @@ def test_all_masters_of_a_cluster_are_examined(cluster_port: int) -> None:
     persistence = [each for each in found if each.check == "redis persistence"]
     assert [each.grade for each in persistence] == [Grade.FAULT] * 3
     assert len({each.said.partition(": ")[0] for each in persistence}) == 3
+
+
+def test_a_master_that_sentinels_replace_is_told_to_stop_confirming_when_it_is_cut_off(doomed: Watched) -> None:
+    def replication(client: Client) -> Finding:
+        return worst(examine_redis(client, 64))["redis replication"]
+
+    with connect(doomed.url) as client:
+        told = replication(client)
+        assert told.grade is Grade.WARNING
+        for words in told.do.partition("set ")[2].partition(" on ")[0].split(" and "):
+            client.config_set(*words.split())  # what it says is what helps
+        until(lambda: replication(client).grade is Grade.OK, "a replica in step")
+        with local_client(doomed.replica, timeout_s=5.0) as replica:
+            replica.shutdown(nosave=True)
+        until(lambda: not client.info("replication")["connected_slaves"], "the replica is gone")
+        assert "none is" in replication(client).said
+        client.config_set("min-replicas-to-write", 0)
+        assert "nobody can take over" in replication(client).said
 
 
 @pytest.fixture

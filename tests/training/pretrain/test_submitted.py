@@ -1,15 +1,17 @@
 """`ray job submit` to a cluster with a job server: the code travels, the job trains, its exit code comes back."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -26,6 +28,8 @@ ENVIRON = {
     name: value for name, value in os.environ.items() if not name.startswith(("SELFMIS_", "RAY_", "PYTHON"))
 }
 ENVIRON |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
+# On a busy machine workers of Ray's niceness (15) get what its own idle processes leave over: next to nothing.
+ENVIRON |= {"RAY_worker_niceness": "0", "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300"}
 ENVIRON["PATH"] = f"{RAY.parent}{os.pathsep}{os.environ['PATH']}"
 MOST_BYTES = 20 << 20
 REVISION = "v1.2-3-gabc"
@@ -33,22 +37,25 @@ REVISION = "v1.2-3-gabc"
 
 @dataclass(frozen=True)
 class Head:
-    """A cluster of one node, and the folder in which it keeps everything."""
+    """A cluster of one node, and the folder in which it keeps everything. ``token``: what it asks for, or None."""
 
     url: str
     folder: Path
+    token: str | None = None
 
-    def submit(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        """The documented command, waiting for the job's end."""
+    def submit(
+        self, *command: str, environ: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """The documented command, waiting for the job's end; ``environ``: of a shell not set up for it."""
         how = ["--address", self.url, "--working-dir", ".", "--runtime-env", "deploy/ray/training.yaml"]
         return subprocess.run(
             [str(RAY), "job", "submit", *how, "--", *command],
             cwd=ROOT,
-            env=ENVIRON,
+            env={**ENVIRON, **(access(self.token) if environ is None else environ)},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=240,
+            timeout=600,
             check=False,
         )
 
@@ -102,9 +109,28 @@ def stop(process: "subprocess.Popen[bytes]", folder: Path) -> None:
     process.wait(timeout=10)
 
 
+def access(token: str | None) -> dict[str, str]:
+    """What a shell, or a node, needs for a cluster with this token, or with none."""
+    return {} if token is None else {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+
+
 @pytest.fixture(scope="module")
 def head() -> Iterator[Head]:
-    """`ray start --head` with its job server, on ports of its own; gone with the tests."""
+    """A cluster that asks nobody for a token."""
+    with started(None) as head:
+        yield head
+
+
+@pytest.fixture(scope="module")
+def closed() -> Iterator[Head]:
+    """One that asks everybody."""
+    with started(secrets.token_hex(32)) as head:
+        yield head
+
+
+@contextmanager
+def started(token: str | None) -> Iterator[Head]:
+    """`ray start --head` with its job server, on ports of its own; gone at the end."""
     names = ("port", "dashboard-port", "dashboard-agent-listen-port", "ray-client-server-port")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     url = f"http://127.0.0.1:{ports['dashboard-port']}"
@@ -114,28 +140,42 @@ def head() -> Iterator[Head]:
         command += ["--node-ip-address=127.0.0.1", f"--object-store-memory={100 << 20}", f"--temp-dir={name}"]
         command += [f"--{option}={port}" for option, port in ports.items()]
         with (Path(name) / "start.log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=name, env=ENVIRON, stdout=log, stderr=subprocess.STDOUT)
+            environ = {**ENVIRON, **access(token)}
+            process = subprocess.Popen(command, cwd=name, env=environ, stdout=log, stderr=subprocess.STDOUT)
         try:
-            await_jobs(process, url, Path(name))
-            yield Head(url, Path(name))
+            made = Head(url, Path(name), token)
+            await_jobs(process, made)
+            yield made
         finally:
             stop(process, Path(name))
 
 
-def await_jobs(process: "subprocess.Popen[bytes]", url: str, folder: Path) -> None:
+def await_jobs(process: "subprocess.Popen[bytes]", head: Head) -> None:
     """Until the job server has told that it has no jobs yet."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while True:
         try:
-            answer = httpx.get(f"{url}/api/jobs/", timeout=5)
+            jobs = jobs_of(head)
         except httpx.HTTPError:
-            log = (folder / "start.log").read_text(errors="replace")
+            log = (head.folder / "start.log").read_text(errors="replace")
             assert process.poll() is None, log
             assert time.monotonic() < deadline, log
             time.sleep(0.2)
         else:
-            assert answer.json() == []
+            assert jobs == []
             return
+
+
+def jobs_of(head: Head) -> list[dict[str, Any]]:
+    """What the job server tells of its jobs."""
+    answer = httpx.get(f"{head.url}/api/jobs/", headers=bearer(head), timeout=5).raise_for_status()
+    jobs: list[dict[str, Any]] = answer.json()
+    return jobs
+
+
+def bearer(head: Head) -> dict[str, str]:
+    """The header that a cluster with a token wants."""
+    return {} if head.token is None else {"Authorization": f"Bearer {head.token}"}
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +226,24 @@ def test_a_submitted_job_that_is_refused_says_why_and_fails(head: Head, store: P
     done = head.submit(*pretrain(store, tmp_path / "run", "--folds", "10"))
     assert done.returncode == 1
     assert "nothing to train on: no record is in folds 10" in done.stdout
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"RAY_AUTH_MODE": "disabled"}, "Authentication required"),
+        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}, "Authentication failed"),
+    ],
+)
+def test_a_job_without_the_token_is_refused_and_leaves_nothing(
+    closed: Head, store: Path, tmp_path: Path, environ: dict[str, str], says: str
+) -> None:
+    before = jobs_of(closed)
+    done = closed.submit(*pretrain(store, tmp_path / "run"), environ=environ)
+    assert done.returncode != 0
+    assert says in done.stdout
+    assert jobs_of(closed) == before
     assert not (tmp_path / "run").exists()
 
 
