@@ -4,6 +4,7 @@ A cost is processor time of one core of the machine that was measured (docs/benc
 """
 
 import json
+import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "docs" / "benchmarks"
 # What `selfmis bench capacity` streams, and over how many shards; its figures do not repeat it.
 FRAME_S = 1.0
 SHARDS = 64
+_LARGEST = sys.float_info.max
 
 
 class NoFigures(SelfmisError):
@@ -94,6 +96,6 @@ class _figures:  # noqa: N801 - reads as the function that it is: figures of one
 
     def __call__(self, key: str) -> float:
         value = self._found.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _LARGEST:
             raise NoFigures(f"{self._path} says nothing usable about {key}: measure it anew")
         return float(value)

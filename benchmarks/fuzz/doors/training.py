@@ -90,7 +90,16 @@ def run(folder: Path) -> Iterator[Way]:
     head = new_head(encoder.dim, HeadConfig(kind="linear", outputs=len(SCORE_NAMES)), seed=2)
     runs.write_head(home, head, SCORE_NAMES)
     thresholds, none = dict.fromkeys(SCORE_NAMES, 0.4), dict.fromkeys(SCORE_NAMES, 1)
-    write_decision(home, Decision(CalibrationRecord(), thresholds, "youden", (9,), 10, none, {"none": 0.5}))
+    decision = Decision(
+        calibration=CalibrationRecord(),
+        thresholds=thresholds,
+        rule="youden",
+        folds=(9,),
+        records=10,
+        positives=none,
+        log_loss={"none": 0.5},
+    )
+    write_decision(home, decision)
     made = Folder(home)
 
     def bend(case: bytes, chance: Random) -> bytes:
