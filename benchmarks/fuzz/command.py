@@ -1,4 +1,4 @@
-"""`selfmis bench fuzz`: bad input at every door. Each door runs in a process of its own, one after the other."""
+"""`selfmis bench fuzz`: bad input at every door. Each door runs in a process of its own."""
 
 import base64
 import json
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,20 +44,28 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--first", type=int, default=0, help="number of each door's first case (default 0)")
     parser.add_argument("--door", action="append", metavar="NAME", help=f"only this one; repeatable: {_names()}")
     parser.add_argument("--seconds", type=float, help="of processor time, at most so many at each door")
+    parser.add_argument("--jobs", type=int, default=1, help="doors at a time (default 1)")
     parser.add_argument("--guided", action="store_true", help="coverage chooses the cases; needs atheris")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="write each case that shows a fault into it")
     json_argument(parser)
     chosen = parser.parse_args(argv)
-    if chosen.cases < 1 or chosen.first < 0 or (chosen.seconds is not None and not chosen.seconds > 0):
-        raise SelfmisError("bench fuzz: --cases and --seconds must be above 0, --first not below")
+    no_time = chosen.seconds is not None and not chosen.seconds > 0
+    if min(chosen.cases, chosen.jobs) < 1 or chosen.first < 0 or no_time:
+        raise SelfmisError("bench fuzz: --cases, --jobs and --seconds must be above 0, --first not below")
     doors = named(chosen.door)
     if chosen.guided:
         doors = tuple(door for door in doors if door.guides)
     asked = Asked(chosen.seed, chosen.first, chosen.seconds, chosen.guided, chosen.keep)
-    found = {}
-    for door, cases in shared_out(doors, chosen.cases):
-        print(f"{door.name}: {door.about} …", file=sys.stderr, flush=True)
-        found[door.name] = through(door, cases, asked)
+
+    def went(part: tuple[Door, int]) -> dict[str, Any]:
+        door, cases = part
+        tally = through(door, cases, asked)
+        print(f"{door.name}: {tally['cases']:,} cases of {door.about}", file=sys.stderr, flush=True)
+        return tally
+
+    with ThreadPoolExecutor(chosen.jobs) as threads:
+        tallies = list(threads.map(went, shared_out(doors, chosen.cases)))
+    found = {door.name: tally for door, tally in zip(doors, tallies, strict=True)}
     show(found, stderr=chosen.json == "-")
     if chosen.json is not None:
         write_json(figures(found), chosen.json)

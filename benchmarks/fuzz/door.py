@@ -18,7 +18,7 @@ class Way:
 
     ``valid`` makes a case that must be accepted. ``bend`` gives a case a little changed, in bytes or in what they
     mean; most results are wrong, some are right again. ``enter`` hands a case in: it returns where the program
-    takes it, and raises what the program raises where it does not. All but ``enter`` depend on their arguments alone.
+    takes it, and raises what the program raises where it does not. The others depend on their arguments alone.
     ``always``: whether a valid case must be taken whatever came before it.
     """
 

@@ -39,7 +39,8 @@ SHARDS = 2
 OVERRIDES = (
     f"stream.shards={SHARDS}", "ingest.metrics_port=0", "ingest.max_lag_s=1000000", "ingest.upkeep_s=0.05",
     "monitor.lease_s=20", "monitor.heartbeat_s=0.3", "monitor.pace_s=0.02", "api.command_wait_s=20",
-    "alarm.off=0.0001", "alarm.low=0.0002", "alarm.medium=0.5", "alarm.high=0.9", "alarm.on_windows=1", "alarm.of_windows=1",
+    "alarm.off=0.0001", "alarm.low=0.0002", "alarm.medium=0.5", "alarm.high=0.9",
+    "alarm.on_windows=1", "alarm.of_windows=1",
 )  # fmt: skip
 WARD = "name: t\nseed: 4\nrates_hz: [100]\npatients: [{kind: NORM, count: 4}]\n"
 STRANGE = (  # an operator's alone, whichever role is stolen
@@ -183,7 +184,14 @@ def test_api_answers_its_views_and_its_commands_are_applied(
 
             listed = (await got("/api/patients"))["patients"]
             assert len(listed) == 4
-            for path in ("/readyz", "/metrics", "/api/summary", "/api/counters", "/api/audit", "/fhir/Communication"):
+            for path in (
+                "/readyz",
+                "/metrics",
+                "/api/summary",
+                "/api/counters",
+                "/api/audit",
+                "/fhir/Communication",
+            ):
                 await got(path)
             name = listed[0]["patient"]
             for below in ("", "/trend", "/strip"):

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -137,7 +138,8 @@ def checkpoint(_folder: Path) -> Iterator[Way]:
     optimiser = torch.optim.AdamW(network.parameters())
     network(torch.zeros(2, 1, 1000)).sum().backward()
     optimiser.step()
-    good = pack(network, optimiser, Position(1, 2, {"loss": 1.0}), dict(network.state_dict()), network)
+    best = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    good = pack(network, optimiser, Position(1, 2, {"loss": 1.0}), best, deepcopy(network))
     fresh = torch.optim.AdamW(network.parameters())
 
     def bend(case: bytes, chance: Random) -> bytes:

@@ -1,0 +1,38 @@
+"""Stored figures that once were not refused in one line; `selfmis bench fuzz` found them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.docs import page
+from deploy.plan import costs
+from deploy.plan.costs import NoFigures
+from shared.errors import SelfmisError
+
+FIGURES = Path(__file__).resolve().parents[2] / "docs" / "benchmarks"
+
+
+@pytest.fixture
+def figures(tmp_path: Path) -> Path:
+    for file in FIGURES.glob("*.json"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    costs.read(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, "[1]", '"x"', "null"])
+def test_figures_that_are_no_object_are_refused(figures: Path, body: str) -> None:
+    (figures / "capacity.json").write_text(body)
+    with pytest.raises(NoFigures):
+        costs.read(figures)
+    with pytest.raises(SelfmisError):
+        page(figures)
+
+
+@pytest.mark.parametrize("number", [10**400, float("inf"), float("nan"), -1, True])
+def test_a_cost_that_no_machine_has_is_refused(figures: Path, number: object) -> None:
+    told = json.loads((figures / "capacity.json").read_text())
+    (figures / "capacity.json").write_text(json.dumps(dict.fromkeys(told, number)))
+    with pytest.raises(NoFigures):
+        costs.read(figures)
