@@ -46,15 +46,14 @@ def locked(lock: str) -> list[tuple[str, str]]:
 
 def licence_of(said: PackageMetadata) -> str:
     """The licence in a package's metadata: the expression, else the classifiers, else a short text."""
-    expression = said.get("License-Expression")
-    if expression:
-        return str(expression)
+    if "License-Expression" in said:
+        return said["License-Expression"]
     classifiers = [str(each) for each in said.get_all("Classifier") or ()]
     named = [each.rpartition("::")[2].strip() for each in classifiers if each.startswith("License ::")]
     named = [each for each in named if each != "OSI Approved"]
     if named:
         return "; ".join(named)
-    text = str(said.get("License") or "").strip()
+    text = said["License"].strip() if "License" in said else ""
     return text.splitlines()[0][:80] if text and text != "UNKNOWN" else ""
 
 

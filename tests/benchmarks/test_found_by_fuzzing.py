@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.docs import page
+from benchmarks.scored_replays import read_replay
 from deploy.plan import costs
 from deploy.plan.costs import NoFigures
+from services.inference.alarms.tuning import ReplayError
 from shared.errors import SelfmisError
 
 FIGURES = Path(__file__).resolve().parents[2] / "docs" / "benchmarks"
@@ -36,3 +39,15 @@ def test_a_cost_that_no_machine_has_is_refused(figures: Path, number: object) ->
     (figures / "capacity.json").write_text(json.dumps(dict.fromkeys(told, number)))
     with pytest.raises(NoFigures):
         costs.read(figures)
+
+
+@pytest.mark.parametrize("at", [4, 8])
+def test_a_replay_packed_in_an_unknown_way_is_refused(tmp_path: Path, at: int) -> None:
+    file = tmp_path / "replay.npz"
+    np.savez(file, patient=np.array(["a"]))
+    raw = bytearray(file.read_bytes())
+    for place in (raw.find(b"PK\x01\x02") + at + 2, raw.find(b"PK\x03\x04") + at):
+        raw[place : place + 2] = b"\x63\x00"  # a version, or a method, that nobody has
+    file.write_bytes(raw)
+    with pytest.raises(ReplayError):
+        read_replay(file)

@@ -128,3 +128,12 @@ def test_samples_that_are_an_archive_are_refused(tmp_path: Path) -> None:
     store.path, store._parts, store._maps = tmp_path, [{"name": "x", "segments": 1}], {}
     with pytest.raises(StoreError):
         store._samples(0)
+
+
+def test_samples_whose_header_is_cut_off_are_refused(tmp_path: Path) -> None:
+    header = b"{'descr': ('<i2', ".ljust(118)
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    store = object.__new__(Store)
+    store.path, store._parts, store._maps = tmp_path, [{"name": "x", "segments": 1}], {}
+    with pytest.raises(StoreError):
+        store._samples(0)

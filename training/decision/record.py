@@ -81,7 +81,8 @@ def read_decision(run: Path) -> Decision | None:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ValidationError) as error:
         why = (str(error).splitlines() or [""])[0]
         raise DecisionError(f"{path} is not a decision of this program: {why:.100}") from None
-    levels = decision.thresholds if isinstance(decision.thresholds, dict) else {}
+    said: Any = decision.thresholds
+    levels = said if isinstance(said, dict) else {}
     if tuple(levels) != SCORE_NAMES or not all(isinstance(level, int | float) for level in levels.values()):
         raise DecisionError(f"{path}: its thresholds are not those of the ten scores")
     if not all(type(fold) is int for fold in decision.folds):

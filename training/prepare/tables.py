@@ -26,7 +26,8 @@ def read_table(path: Path, required: Sequence[str]) -> pd.DataFrame:
     except OSError as error:
         raise PrepareError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, csv.Error) as error:  # pandas' own errors, and text that is not UTF-8
-        raise PrepareError(f"{path} is no readable CSV: {str(error).splitlines()[0]}") from None
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise PrepareError(f"{path} is no readable CSV: {why}") from None
     if missing := [name for name in required if name not in table]:
         raise PrepareError(
             f"{path} lacks column {', '.join(missing)}: it has {', '.join(map(str, table.columns))}"

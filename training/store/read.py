@@ -217,7 +217,7 @@ class Store:
             path = self.path / f"{part['name']}.npy"
             try:
                 mapped = np.lib.format.open_memmap(path, mode="r")  # takes no pickle and no archive
-            except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            except Exception as error:  # noqa: BLE001 - NumPy parses the header as Python and raises what that raises
                 raise StoreError(f"{path} cannot be read: {error}; run `selfmis prepare` again") from None
             if mapped.shape != (part["segments"], len(LEADS), SAMPLES) or mapped.dtype != np.dtype("<i2"):
                 raise StoreError(f"{path} is not what the manifest says; run `selfmis prepare` again")

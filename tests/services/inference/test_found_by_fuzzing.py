@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from services.inference.alarms import Action, Command, CommandError
 from services.inference.alarms.alert import Alert, AlertError
 from services.inference.api.cursor import BadCursor, Cursor
 from services.inference.serving.user_config import ConfigRefused, changed
@@ -44,3 +45,11 @@ def test_a_user_config_with_odd_names_is_refused_in_one_line(name: str) -> None:
         assert len(str(refused.value)) <= 300
     with pytest.raises(ConfigRefused):
         changed({"alarm": []}, ())
+
+
+@pytest.mark.parametrize("field", ["who", "why", "patient"])
+def test_a_command_with_half_a_character_is_refused_before_it_stops_its_shard(field: str) -> None:
+    good = Command("1-1", Action.ADMIT, "p1", "somebody", "because", 1).to_json()
+    assert Command.from_json("1-1", good).who == "somebody"
+    with pytest.raises(CommandError):
+        Command.from_json("1-1", json.dumps(json.loads(good) | {field: "\ud800"}).encode())
