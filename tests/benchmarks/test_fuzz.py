@@ -36,7 +36,7 @@ def fault_of(enter: Callable[[bytes], None], work_s: float = 1.0) -> Fault | Non
 def test_a_short_share_of_bad_input_finds_no_fault(name: str, tmp_path: Path) -> None:
     (door,) = named([name])
     with door.open(tmp_path) as opened:
-        tally = campaign(door, opened, cases=400, seed=1, seconds=3)
+        tally = campaign(door, opened, cases=200, seed=1, seconds=1)
     assert [crash.to_json() for crash in tally.crashes.values()] == []
     assert tally.accepted
     assert tally.refused
@@ -123,3 +123,10 @@ def test_the_command_runs_a_door_in_a_process_and_tells(tmp_path: Path) -> None:
     figures = json.loads(out.read_text())
     assert figures["layout"]["cases"] == figures["all"]["cases"] == 100
     assert figures["all"]["crashes"] == 0
+
+
+def test_coverage_chooses_the_cases_with_guided(tmp_path: Path) -> None:
+    pytest.importorskip("atheris")  # of the extra `bench`
+    out = tmp_path / "fuzz.json"
+    assert main(["--guided", "--cases", "200", "--door", "cursor", "--json", str(out)]) == 0
+    assert json.loads(out.read_text())["cursor"]["cases"] == 200
