@@ -137,3 +137,9 @@ def test_samples_whose_header_is_cut_off_are_refused(tmp_path: Path) -> None:
     store.path, store._parts, store._maps = tmp_path, [{"name": "x", "segments": 1}], {}
     with pytest.raises(StoreError):
         store._samples(0)
+
+
+def test_an_optimiser_without_its_steps_is_refused() -> None:
+    weight = torch.nn.Parameter(torch.zeros(2))
+    with pytest.raises(StateError):
+        unpack(checkpoint("optimiser.0.exp_avg", {})).into_optimiser(torch.optim.AdamW([weight]))

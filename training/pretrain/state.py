@@ -85,7 +85,10 @@ class State:
             raise StateError(
                 "the checkpoint does not fit this run: its optimiser has another number of parameters"
             )
-        optimiser.load_state_dict({"state": self.optimiser, "param_groups": groups})
+        try:
+            optimiser.load_state_dict({"state": self.optimiser, "param_groups": groups})
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise StateError(f"the checkpoint's optimiser does not fit this run: {error!r:.100}") from None
 
 
 def unpack(data: bytes) -> State:

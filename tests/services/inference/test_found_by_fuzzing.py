@@ -47,7 +47,7 @@ def test_a_user_config_with_odd_names_is_refused_in_one_line(name: str) -> None:
         changed({"alarm": []}, ())
 
 
-@pytest.mark.parametrize("field", ["who", "why", "patient"])
+@pytest.mark.parametrize("field", ["who", "why", "patient", "alarm", "device"])
 def test_a_command_with_half_a_character_is_refused_before_it_stops_its_shard(field: str) -> None:
     good = Command("1-1", Action.ADMIT, "p1", "somebody", "because", 1).to_json()
     assert Command.from_json("1-1", good).who == "somebody"
