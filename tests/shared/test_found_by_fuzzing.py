@@ -1,5 +1,6 @@
 """Bad input that once was not refused in one line; `selfmis bench fuzz` found it."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from shared.pinning import Layout, LayoutMismatch
 from shared.position import PatientMark, PositionError, ShardPosition, parse_id
 from shared.redis_address import RedisAddress, RedisUrlError
 from shared.settings import SettingsError, load
+from shared.wfdb import RecordingError, millihertz
 
 
 def test_a_layout_nested_without_end_is_refused() -> None:
@@ -49,3 +51,9 @@ def test_a_position_that_is_no_text_or_no_number_is_refused(fields: dict[bytes, 
 def test_a_mark_beyond_all_samples_is_refused(number: int) -> None:
     with pytest.raises(PositionError, match="not ours"):
         PatientMark.unpack(PatientMark(1, 2, 100_000, 0, number, 0).pack())
+
+
+@pytest.mark.parametrize("rate", ["1e400", "-1e400", Fraction(10**400)])
+def test_a_sampling_rate_that_no_float_holds_is_refused(rate: str | Fraction) -> None:
+    with pytest.raises(RecordingError, match="outside 50 to 1000 Hz"):
+        millihertz(rate)
