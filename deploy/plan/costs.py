@@ -4,7 +4,6 @@ A cost is processor time of one core of the machine that was measured (docs/benc
 """
 
 import json
-import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "docs" / "benchmarks"
 # What `selfmis bench capacity` streams, and over how many shards; its figures do not repeat it.
 FRAME_S = 1.0
 SHARDS = 64
-_LARGEST = sys.float_info.max
+_LEAST, _MOST = 1e-9, 1e15  # of any figure; beyond them nothing was measured
 
 
 class NoFigures(SelfmisError):
@@ -96,6 +95,6 @@ class _figures:  # noqa: N801 - reads as the function that it is: figures of one
 
     def __call__(self, key: str) -> float:
         value = self._found.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _LARGEST:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _LEAST <= value <= _MOST:
             raise NoFigures(f"{self._path} says nothing usable about {key}: measure it anew")
         return float(value)
