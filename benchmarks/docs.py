@@ -94,8 +94,8 @@ BENCHES: tuple[Bench, ...] = (
         "fuzz",
         ("--cases", "1000000"),
         "Bad input at every door: frames, streams and states in Redis, files of people, recordings, models, runs,"
-        " stores. Valid cases, bent in their bytes or in what they mean. A crash is anything but being taken or one"
-        " clear line: another exception, a hang, a death, half a gigabyte. Goal: none in 10⁶ cases.",
+        " stores. Valid cases, bent in bytes or in what they mean. A crash is anything but being taken or one"
+        " clear line: another exception, a hang, a death, half a gigabyte. Goal: none in a million cases.",
     ),
     Bench(
         "train",
