@@ -107,6 +107,13 @@ BENCHES: tuple[Bench, ...] = (
     ),
     Bench("store", (), "Making the training store and reading it, beside the recordings themselves read by wfdb."),
     Bench(
+        "fuzz",
+        ("--cases", "1000000"),
+        "Bad input at every door: frames, streams and states in Redis, files of people, recordings, models, runs,"
+        " stores. Valid cases, bent in bytes or in what they mean. A crash is anything but being taken or one"
+        " clear line: another exception, a hang, a death, half a gigabyte. Goal: none in a million cases.",
+    ),
+    Bench(
         "train",
         (),
         "Ray Train against the same loop without it, and several workers of one run against as many independent"

@@ -5,7 +5,6 @@ Windows: ``patient``, ``time_s`` (end of the window), ``assessable``, and ten pr
 ``episode_stop_s`` in ``.npz``; ``patient``, ``start_s``, ``stop_s`` in a Parquet table of their own.
 """
 
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ def read_replay(path: Path, episodes: Path | None = None) -> Replay:
     except ReplayError as error:
         raise ReplayError(f"{path.name}: {error}") from None
     except (ValueError, TypeError) as error:
-        raise ReplayError(f"{path.name}: {str(error).splitlines()[0]:.200}") from None
+        raise ReplayError(f"{path.name}: {(str(error).splitlines() or [''])[0]:.200}") from None
 
 
 def _npz(path: Path) -> dict[str, Any]:
@@ -56,8 +55,9 @@ def _npz(path: Path) -> dict[str, Any]:
             return {name: file[name] for name in names}
     except KeyError as error:
         raise ReplayError(f"{path.name}: {str(error).strip(chr(34))}; it needs {', '.join(names)}") from None
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise ReplayError(f"{path.name} cannot be read: {str(error).splitlines()[0]:.200}") from None
+    except Exception as error:  # noqa: BLE001 - zipfile and NumPy parse it, and raise what zlib and Python's parser do
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ReplayError(f"{path.name} cannot be read: {why:.200}") from None
 
 
 def _parquet(path: Path, names: Iterable[str]) -> dict[str, Any]:

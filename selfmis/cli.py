@@ -61,6 +61,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "bench faults", "benchmarks.faults.command", "all goes wrong at random times; what is lost or doubled"
     ),
+    Command("bench fuzz", "benchmarks.fuzz.command", "bad input at every door, and how clearly it is refused"),
     Command("bench gateway", "benchmarks.gateway", "requests and frames a second through one gateway"),
     Command("bench ingest", "benchmarks.ingest", "how many patients one ingest process streams, at what cost"),
     Command("bench memory", "benchmarks.memory", "what a patient costs Redis in memory"),

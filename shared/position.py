@@ -26,11 +26,14 @@ class PositionError(SelfmisError):
 def parse_id(entry_id: str) -> tuple[int, int]:
     """A stream entry id as (milliseconds, sequence), which sort as Redis sorts them."""
     milliseconds, dash, sequence = entry_id.partition("-")
-    if not (
-        dash and milliseconds.isascii() and milliseconds.isdigit() and sequence.isascii() and sequence.isdigit()
-    ):
+    if not (dash and _is_number(milliseconds) and _is_number(sequence)):
         raise PositionError(f"{entry_id!r} is no stream entry id (milliseconds-sequence)")
     return int(milliseconds), int(sequence)
+
+
+def _is_number(text: str) -> bool:
+    """Digits alone, and no more than 64 bits have."""
+    return text.isascii() and text.isdigit() and len(text) <= 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,13 @@ class ShardPosition:
     @classmethod
     def from_redis(cls, fields: Mapping[bytes, bytes]) -> Self:
         """Read the hash; an empty one is the start. Unknown fields are a newer program's and ignored."""
-        text = {name.decode(): value.decode() for name, value in fields.items()}
+        try:
+            text = {name.decode(): value.decode() for name, value in fields.items()}
+        except UnicodeDecodeError:
+            raise PositionError("a shard's position holds what is no text: not ours") from None
         known = {name: text[name] for name in cls.__dataclass_fields__ if name in text and name != "sequence"}
         sequence = text.get("sequence", "0")
-        if not (sequence.isascii() and sequence.isdigit()):
+        if not _is_number(sequence):
             raise PositionError(f"commit sequence {sequence!r} in a shard's position is no number")
         return cls(sequence=int(sequence), **known)
 
@@ -88,6 +94,7 @@ class ShardPosition:
 # One layout, as a struct for one mark and as a dtype for many.
 _MARK = struct.Struct("<BxxxIQqqqq")
 _MARK_VERSION = 1
+_MOST_SAMPLES = 2**54  # a frame's first sample is at most 2**53 (`shared.frames`)
 _MARK_FIELDS = ("session", "session_start_us", "rate_mhz", "next_window", "next_sample", "high_water")
 _MARKS = np.dtype(
     [
@@ -136,6 +143,8 @@ class PatientMark:
         if len(raw) != _MARK.size or raw[0] != _MARK_VERSION:
             raise PositionError(f"a patient mark of {len(raw)} bytes, version {raw[:1].hex() or 'none'}: not ours")
         _, rate, session, start, window, sample, high = _MARK.unpack(raw)
+        if not all(0 <= number <= _MOST_SAMPLES for number in (window, sample, high)):
+            raise PositionError("a patient mark beyond all samples that a session can have: not ours")
         return cls(session, start, rate, window, sample, high)
 
 

@@ -27,6 +27,7 @@ import safetensors.torch
 from torch import nn
 
 from shared.encoder import Encoder, EncoderError, Head, HeadConfig, Registry, registry
+from shared.encoder.contract import within
 from shared.errors import SelfmisError
 from shared.signal import PREPROCESSING_VERSION
 
@@ -109,11 +110,14 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     """The epochs so far, oldest first; none where nothing was written."""
     path = folder / HISTORY
     try:
-        return (
+        epochs: list[Any] = (
             [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} cannot be read: {error!s:.100}") from None
+    if not all(isinstance(epoch, dict) for epoch in epochs):
+        raise RunError(f"{path} does not hold a JSON object a line")
+    return epochs
 
 
 def finish(folder: Path, summary: Mapping[str, Any]) -> None:
@@ -196,7 +200,8 @@ def load_head(folder: str | Path) -> TrainedHead:
         raise RunError(f"run {folder}: its method trained no classification head; probe its encoder instead")
     described = _described(folder, HEAD)
     try:
-        head = Head(int(described["dim"]), HeadConfig.from_json(described["config"]))
+        within("width of the embedding", described["dim"], 1, 8192)
+        head = Head(described["dim"], HeadConfig.from_json(described["config"]))
         outputs, sha256 = tuple(described["outputs"]), described["weights_sha256"]
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"run {folder}: {HEAD} is not one of this program's: {error!s:.100}") from None
@@ -270,7 +275,7 @@ def _described(folder: Path, name: str) -> dict[str, Any]:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} cannot be read: {error!s:.100}") from None
     if not isinstance(values, dict):
         raise RunError(f"{path} does not hold a JSON object")

@@ -14,6 +14,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "docs" / "benchmarks"
 # What `selfmis bench capacity` streams, and over how many shards; its figures do not repeat it.
 FRAME_S = 1.0
 SHARDS = 64
+_LEAST, _MOST = 1e-9, 1e15  # of any figure; beyond them nothing was measured
 
 
 class NoFigures(SelfmisError):
@@ -94,6 +95,6 @@ class _figures:  # noqa: N801 - reads as the function that it is: figures of one
 
     def __call__(self, key: str) -> float:
         value = self._found.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _LEAST <= value <= _MOST:
             raise NoFigures(f"{self._path} says nothing usable about {key}: measure it anew")
         return float(value)

@@ -56,8 +56,11 @@ def open_session(graph: bytes, *, threads: int = 1) -> Session:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except UnicodeDecodeError:  # in its own words about the graph
+        raise ArtefactError("ONNX Runtime refuses the graph, in words that are no text") from None
     except _ENGINE_REFUSES as error:
-        raise ArtefactError(f"ONNX Runtime refuses the graph: {str(error).splitlines()[0]:.200}") from None
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ArtefactError(f"ONNX Runtime refuses the graph: {why:.200}") from None
     signature = [
         [(end.name, end.type, end.shape[1:]) for end in ends]
         for ends in (session.get_inputs(), session.get_outputs())

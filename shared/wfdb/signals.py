@@ -59,6 +59,9 @@ def microvolts_per(unit: str) -> float:
         raise RecordingError(f"unit {unit!r} is no voltage: V, mV, uV or nV are read") from None
 
 
+_FAR = Fraction(10**300)  # what a float still shows
+
+
 def millihertz(hertz: str | float | Fraction) -> int:
     """A sampling rate as frame headers carry it, to the nearest millihertz; refuses what they cannot carry."""
     try:
@@ -67,5 +70,6 @@ def millihertz(hertz: str | float | Fraction) -> int:
         raise RecordingError(f"{hertz!r} is no sampling rate in Hz") from None
     rate = round(exact)
     if not MIN_RATE_MHZ <= rate <= MAX_RATE_MHZ:
-        raise RecordingError(f"sampling rate {float(exact) / 1000:g} Hz is outside 50 to 1000 Hz")
+        shown = float(max(-_FAR, min(exact, _FAR))) / 1000
+        raise RecordingError(f"sampling rate {shown:g} Hz is outside 50 to 1000 Hz")
     return rate

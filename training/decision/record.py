@@ -78,11 +78,15 @@ def read_decision(run: Path) -> Decision | None:
         )
     except OSError as error:
         raise DecisionError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError, AttributeError, ValidationError) as error:
-        why = str(error).splitlines()[0]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ValidationError) as error:
+        why = (str(error).splitlines() or [""])[0]
         raise DecisionError(f"{path} is not a decision of this program: {why:.100}") from None
-    if tuple(decision.thresholds) != SCORE_NAMES:
+    said: Any = decision.thresholds
+    levels = said if isinstance(said, dict) else {}
+    if tuple(levels) != SCORE_NAMES or not all(isinstance(level, int | float) for level in levels.values()):
         raise DecisionError(f"{path}: its thresholds are not those of the ten scores")
+    if not all(type(fold) is int for fold in decision.folds):
+        raise DecisionError(f"{path}: its folds are no whole numbers")
     return decision
 
 

@@ -85,7 +85,7 @@ class Mapped(_Strict):
     leads: list[str] = Field(min_length=1)
     rate_hz: float
     unit: str = ""
-    microvolts: float = Field(0.0, ge=0)
+    microvolts: float = Field(0.0, ge=0, allow_inf_nan=False)
     ids: str = ""
     padding: Literal["none", "zeros"] = "none"
     table: Table | None = None
@@ -123,7 +123,7 @@ def read_mapping(path: Path) -> Mapped:
         where = ".".join(str(part) for part in first["loc"])
         said = first["msg"].removeprefix("Value error, ")
         raise PrepareError(f"{path}: {f'{where}: ' if where else ''}{said}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PrepareError(f"{path} is no TOML: {error!s:.100}") from None
 
 

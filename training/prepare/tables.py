@@ -3,6 +3,7 @@
 import ast
 import csv
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +26,8 @@ def read_table(path: Path, required: Sequence[str]) -> pd.DataFrame:
     except OSError as error:
         raise PrepareError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, csv.Error) as error:  # pandas' own errors, and text that is not UTF-8
-        raise PrepareError(f"{path} is no readable CSV: {str(error).splitlines()[0]}") from None
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise PrepareError(f"{path} is no readable CSV: {why}") from None
     if missing := [name for name in required if name not in table]:
         raise PrepareError(
             f"{path} lacks column {', '.join(missing)}: it has {', '.join(map(str, table.columns))}"
@@ -67,10 +69,10 @@ def statements_of(text: str) -> Mapping[str, float]:
     if text.startswith("{"):
         try:
             found = json.loads(text.replace("'", '"'))  # ten times as fast as the literal
-        except ValueError:
+        except (ValueError, RecursionError):
             try:
                 found = ast.literal_eval(text)
-            except (SyntaxError, MemoryError, RecursionError) as error:
+            except (SyntaxError, TypeError, MemoryError, RecursionError) as error:
                 raise ValueError(str(error)) from None
         if not isinstance(found, dict):
             raise ValueError("not a mapping")
@@ -79,7 +81,13 @@ def statements_of(text: str) -> Mapping[str, float]:
         pairs = dict.fromkeys((code for code in re.split(r"[\s,;|]+", text) if code), 0.0)
     if not all(_CODE.fullmatch(code) for code in pairs):
         raise ValueError("not SCP codes")
-    return {code: float(likelihood) for code, likelihood in pairs.items()}
+    try:
+        likelihoods = {code: float(likelihood) for code, likelihood in pairs.items()}
+    except (TypeError, OverflowError):
+        raise ValueError("likelihoods that are no numbers") from None
+    if not all(map(math.isfinite, likelihoods.values())):
+        raise ValueError("likelihoods that are no numbers")
+    return likelihoods
 
 
 def sex_of(text: str) -> int | None:

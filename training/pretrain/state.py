@@ -85,7 +85,10 @@ class State:
             raise StateError(
                 "the checkpoint does not fit this run: its optimiser has another number of parameters"
             )
-        optimiser.load_state_dict({"state": self.optimiser, "param_groups": groups})
+        try:
+            optimiser.load_state_dict({"state": self.optimiser, "param_groups": groups})
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise StateError(f"the checkpoint's optimiser does not fit this run: {error!r:.100}") from None
 
 
 def unpack(data: bytes) -> State:
@@ -95,19 +98,33 @@ def unpack(data: bytes) -> State:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
         if header["format"] != str(FORMAT):
             raise StateError(f"the checkpoint has format {header['format']!r:.20}, this program's is {FORMAT}")
-        position = Position(**json.loads(header["position"]))
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        position = _position(json.loads(header["position"]))
+        groups: dict[str, Tensors] = {"model": {}, "best": {}, "average": {}}
+        optimiser: dict[int, Tensors] = {}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition(".")
+            if kind == "optimiser":
+                number, _, key = rest.partition(".")
+                optimiser.setdefault(int(number), {})[key] = tensor
+            else:
+                groups[kind][rest] = tensor
+    except (safetensors.SafetensorError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise StateError(f"the checkpoint is damaged or not ours: {error!s:.100}") from None
-    groups: dict[str, Tensors] = {"model": {}, "best": {}, "average": {}}
-    optimiser: dict[int, Tensors] = {}
-    for name, tensor in tensors.items():
-        kind, _, rest = name.partition(".")
-        if kind == "optimiser":
-            number, _, key = rest.partition(".")
-            optimiser.setdefault(int(number), {})[key] = tensor
-        else:
-            groups[kind][rest] = tensor
     return State(position, groups["model"], groups["best"], groups["average"], optimiser)
+
+
+def _position(said: dict[str, Any]) -> Position:
+    """A position whose numbers are numbers; raises what `unpack` catches."""
+    position = Position(**said)
+    whole = (position.epoch, position.step, 0 if position.best_epoch is None else position.best_epoch)
+    if not all(type(number) is int and 0 <= number < 2**53 for number in whole):
+        raise ValueError("its position is no number of epochs and steps")
+    if not all(isinstance(number, int | float) for number in (position.seconds, *position.sums.values())):
+        raise ValueError("its sums are no numbers")
+    history: Any = position.history
+    if not isinstance(history, list) or not all(isinstance(epoch, dict) for epoch in history):
+        raise ValueError("its history is no list of epochs")
+    return position
 
 
 def _load(model: nn.Module, tensors: Tensors) -> None:

@@ -216,8 +216,8 @@ class Store:
             part = self._parts[number]
             path = self.path / f"{part['name']}.npy"
             try:
-                mapped = np.load(path, mmap_mode="r")
-            except (OSError, ValueError) as error:
+                mapped = np.lib.format.open_memmap(path, mode="r")  # takes no pickle and no archive
+            except Exception as error:  # noqa: BLE001 - NumPy parses the header as Python and raises what that raises
                 raise StoreError(f"{path} cannot be read: {error}; run `selfmis prepare` again") from None
             if mapped.shape != (part["segments"], len(LEADS), SAMPLES) or mapped.dtype != np.dtype("<i2"):
                 raise StoreError(f"{path} is not what the manifest says; run `selfmis prepare` again")
@@ -228,13 +228,13 @@ class Store:
         paths = [self.path / f"{part['name']}.parquet" for part in self._parts]
         try:
             tables = [pq.read_table(path, schema=schema()) for path in paths]
-        except (OSError, ValueError) as error:
-            why = str(error).splitlines()[0]
+        except (OSError, ValueError, pa.ArrowException) as error:
+            why = (str(error).splitlines() or [""])[0]
             raise StoreError(f"{self.path} is damaged ({why}); run `selfmis prepare` again") from None
         for part, table in zip(self._parts, tables, strict=True):
             if len(table) != part["segments"]:
                 raise StoreError(f"{self.path}: {part['name']} is not what the manifest says; prepare it again")
-        return pa.concat_tables(tables).replace_schema_metadata(None)
+        return pa.concat_tables([schema().empty_table(), *tables]).replace_schema_metadata(None)
 
 
 def _manifest(path: Path) -> dict[str, Any]:
@@ -242,7 +242,7 @@ def _manifest(path: Path) -> dict[str, Any]:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StoreError(f"{path} holds no finished store: make one with `selfmis prepare`") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path / MANIFEST} cannot be read: {error}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise StoreError(f"{path / MANIFEST} is not of store format {FORMAT}: prepare the store again")
@@ -252,4 +252,15 @@ def _manifest(path: Path) -> dict[str, Any]:
             raise StoreError(f"{path / MANIFEST}: {name} is {manifest.get(name)!r}, this version has {expected!r}")
     if not isinstance(manifest.get("parts"), list) or not manifest["parts"]:
         raise StoreError(f"{path / MANIFEST} names no part: prepare the store again")
+    if not all(map(_is_part, manifest["parts"])):
+        raise StoreError(f"{path / MANIFEST} has parts that are none: prepare the store again")
     return manifest
+
+
+def _is_part(part: object) -> bool:
+    """A name of a file beside the manifest, and how many segments it has."""
+    if not isinstance(part, dict):
+        return False
+    name, segments = part.get("name"), part.get("segments")
+    plain = isinstance(name, str) and name.isprintable() and not {"/", "\\"} & set(name) and 0 < len(name) < 200
+    return plain and type(segments) is int and 0 <= segments < 2**40

@@ -74,6 +74,9 @@ class Command:
             raise CommandError(f"{self.action.value}: needs an id and who asks for it")
         if max(len(self.id), len(self.who), len(self.why)) > MAX_TEXT:
             raise CommandError(f"{self.action.value}: id, who and why may have {MAX_TEXT} characters each")
+        texts = self.id + self.who + self.why + self.alarm + self.device
+        if any("\ud800" <= letter <= "\udfff" for letter in texts):
+            raise CommandError(f"{self.action.value}: half a character (a lone surrogate) is no text")
         if self.action in {Action.ACKNOWLEDGE, Action.END} and not is_alarm(self.alarm):
             raise CommandError(f"{self.action.value}: alarm must be the 32 hexadecimal digits of an alarm's id")
         unknown = [name for name in self.types if name not in SCORE_NAMES]

@@ -72,9 +72,9 @@ def routes(sources: Sources) -> APIRouter:
     busy = 0
 
     def work(kind: str, body: bytes, query: dict[str, Any]) -> bytes:
-        recording = _recording(kind, body, query, settings.api.max_upload_bytes)
+        sent = recording(kind, body, query, settings.api.max_upload_bytes)
         engine = engines.now()
-        found = scored(recording, Rules.of(settings.window), engine, max_missing=settings.window.max_missing)
+        found = scored(sent, Rules.of(settings.window), engine, max_missing=settings.window.max_missing)
         return as_json(found | {"model": engine.version})
 
     @router.post(
@@ -117,7 +117,8 @@ def routes(sources: Sources) -> APIRouter:
     return router
 
 
-def _recording(kind: str, body: bytes, query: dict[str, Any], most_bytes: int) -> Recording:
+def recording(kind: str, body: bytes, query: dict[str, Any], most_bytes: int) -> Recording:
+    """The recording in a body of that type; ``query``: rate, unit, column and lead as the route takes them."""
     if kind == CSV:
         return from_csv(body, query["rate_hz"], query["unit"], query["column"])
     if kind == ZIP:
