@@ -115,7 +115,7 @@ BENCHES: tuple[Bench, ...] = (
     ),
     Bench(
         "train",
-        (),
+        ("--repeats", "1"),
         "Ray Train against the same loop without it, and several workers of one run against as many independent"
         " loops, one thread each. Goals: `ray_over_plain` at most 1.05, `two_worker_efficiency` at least 0.85.",
     ),

@@ -49,7 +49,7 @@ def test_every_command_explains_itself(command: object, capsys: pytest.CaptureFi
 
 def test_help_does_not_wait_for_what_takes_seconds_to_import() -> None:
     # Not held to it yet: these import torch at the top of their modules.
-    heavy = ("training.evaluate", "training.export", "deploy.demo")
+    heavy = ("training.evaluate", "training.export", "deploy.demo", "benchmarks.model_on_streams")
     light = [command.module for command in COMMANDS if not command.module.startswith(heavy)]
     python = subprocess.run(
         [sys.executable, "-c", HELPED, *light], capture_output=True, text=True, cwd=ROOT, check=True
