@@ -38,6 +38,8 @@ _USE_ANOTHER = "or set SELFMIS_REDIS_URL to use another Redis"
 class EmbeddedRedisError(SelfmisError):
     """The embedded server cannot be started or stopped."""
 
+    longest = 4096  # quotes a command with the paths of a program and a folder
+
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedServer:

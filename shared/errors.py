@@ -8,11 +8,14 @@ class SelfmisError(Exception):
     """Something a person can mend. Its text is one line: who, what, what to do.
 
     What a file or a stranger said may stand in it, so the text is made one line here, whatever that holds
-    (`one_line`); the words as they were given are in ``args``.
+    (`one_line`); the words as they were given are in ``args``. ``longest`` is for kinds whose text holds a command
+    to be copied, which must stay whole.
     """
 
+    longest = LONGEST
+
     def __str__(self) -> str:
-        return one_line(super().__str__())
+        return one_line(super().__str__(), self.longest)
 
 
 def one_line(text: str, most: int = LONGEST) -> str:
