@@ -1,7 +1,7 @@
 """Reading, for the demo's view and its summary, what the monitor has committed."""
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +14,22 @@ from shared.shards import position_key, stream_key
 
 ALERTS_SHOWN = 12
 WINDOWS = ("scored", "rejected", "missing")
+RATE_OVER_S = 10.0
+
+
+class Rate:
+    """How fast a count grows, over the last `RATE_OVER_S`: windows come in bursts, one each stride."""
+
+    def __init__(self, at: float) -> None:
+        self._seen: deque[tuple[float, int]] = deque([(at, 0)])
+
+    def __call__(self, at: float, count: int) -> float:
+        """A second, since the oldest look that is young enough (one older is kept where none is)."""
+        self._seen.append((at, count))
+        while len(self._seen) > 2 and self._seen[0][0] < at - RATE_OVER_S:
+            self._seen.popleft()
+        then, before = self._seen[0]
+        return (count - before) / max(at - then, 1e-3)
 
 
 class Watch:
@@ -23,16 +39,14 @@ class Watch:
         self, client: Client, shards: int, url: str, manifest: Any, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._client, self._shards, self._url, self._manifest, self._clock = client, shards, url, manifest, clock
-        self._begun = self._at = clock()
-        self._windows = 0
+        self._begun = clock()
+        self._rate = Rate(self._begun)
 
     def now(self) -> Now:
         """What there is to see at this moment."""
         counted = reading.counters(self._client, self._shards)
         windows = windows_of(counted)
         at = self._clock()
-        rate = (windows - self._windows) / max(at - self._at, 1e-3)
-        self._windows, self._at = windows, at
         standing = reading.standing(self._client, self._shards)
         return Now(
             url=self._url,
@@ -41,7 +55,7 @@ class Watch:
             seconds=at - self._begun,
             patients=len(reading.patients(self._client, self._shards).names),
             windows=windows,
-            windows_per_s=rate,
+            windows_per_s=self._rate(at, windows),
             latency_p99_s=latency(self._client, 0.99),
             shards=standing.shards,
             owned=standing.owned,
