@@ -147,8 +147,8 @@ class Assembly(WindowLogic[Piece, Pieces, tuple[Pieces, int]]):
         return self._take() if self._missing == 0 else ()
 
     def on_merge(self, original: Any) -> Iterable[Pieces]:
-        """Sliding windows never merge."""
-        raise NotImplementedError
+        """What bytewax asks of windows that merge, as sessions do; sliding ones never do."""
+        raise NotImplementedError("sliding windows do not merge")
 
     def on_close(self) -> Iterable[Pieces]:
         """With gaps, if it still waits."""

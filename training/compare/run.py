@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import fcntl
 import json
 import shlex
 import sys
@@ -30,9 +29,8 @@ from training.compare.units import is_done
 from training.compare.work import Bench
 from training.finetune.plan import Tuning
 from training.folds import parse_folds
+from training.locked import locked
 from training.store import Store
-
-_LOCK = ".lock"
 
 
 def compare(chosen: argparse.Namespace, argv: Sequence[str]) -> int:
@@ -153,16 +151,7 @@ def _alone(root: Path) -> Iterator[None]:
     """The folder of the comparison, made if need be, and no other command in it."""
     try:
         root.mkdir(parents=True, exist_ok=True)
-        lock = (root / _LOCK).open("w")
     except OSError as error:
         raise CompareError(f"cannot write {root}: {error.strerror}") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CompareError(
-                f"{root} is in use by another comparison: wait for it, or give another --out"
-            ) from None
-        except OSError as error:
-            raise CompareError(f"{root} is on a file system without locks ({error.strerror})") from None
+    with locked(root, CompareError, taken="is in use by another comparison: wait for it, or give another --out"):
         yield

@@ -1,13 +1,13 @@
 """Preparing a store from start to end: list, plan, make the parts, report, write the manifest."""
 
 import csv
-import fcntl
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from training.locked import LOCK, locked
 from training.prepare.commented import layout_of, list_commented
 from training.prepare.defaults import RECORDS_A_PART
 from training.prepare.hdf5 import list_hdf5
@@ -23,7 +23,6 @@ from training.progress import Progress
 from training.store import Part, Source, finish
 
 REJECTED = "rejected.csv"
-_LOCK = ".lock"
 Spread = Callable[[Iterable[Job]], Iterator[Outcome]]
 
 
@@ -157,24 +156,14 @@ def _alone(out: Path) -> Iterator[None]:
         strangers = sorted(path.name for path in out.iterdir() if not _ours(path.name))
         if strangers:
             raise PrepareError(f"{out} holds {strangers[0]}, which is no store's: name an empty folder")
-        lock = (out / _LOCK).open("w")
     except FileExistsError:
         raise PrepareError(f"{out} is a file: name a folder for the store") from None
     except OSError as error:
         raise PrepareError(f"cannot write {out}: {error.strerror}") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise PrepareError(
-                f"{out} is being prepared by another run: wait for it, or name another folder"
-            ) from None
-        except OSError as error:
-            raise PrepareError(
-                f"{out} is on a file system without locks ({error.strerror}): mount it with them"
-            ) from None
+    taken = "is being prepared by another run: wait for it, or name another folder"
+    with locked(out, PrepareError, taken=taken):
         yield
 
 
 def _ours(name: str) -> bool:
-    return name in {_LOCK, REJECTED, "manifest.json"} or name.startswith(("part-", ".writing-"))
+    return name in {LOCK, REJECTED, "manifest.json"} or name.startswith(("part-", ".writing-"))
