@@ -64,7 +64,7 @@ def _parquet(path: Path, names: Iterable[str]) -> dict[str, Any]:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
-        raise ReplayError(f"{path.name} cannot be read: {str(error).splitlines()[0]:.200}") from None
+        raise ReplayError(f"{path.name} cannot be read: {error!s:.200}") from None
     missing = [name for name in names if name not in table.column_names]
     if missing:
         raise ReplayError(f"{path.name}: no column {missing[0]}")

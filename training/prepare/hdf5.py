@@ -258,7 +258,7 @@ def _opened(file: Path) -> Any:
     try:
         return h5py.File(file, "r")
     except OSError as error:
-        raise PrepareError(f"{file} is no readable HDF5 file: {str(error).splitlines()[0]:.100}") from None
+        raise PrepareError(f"{file} is no readable HDF5 file: {error!s:.100}") from None
 
 
 def _dataset(data: Any, name: str, file: Path) -> Any:

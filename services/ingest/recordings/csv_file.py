@@ -95,7 +95,7 @@ def _read(path: Path, separator: str, columns: int) -> pd.DataFrame:
     except pd.errors.EmptyDataError:
         raise RecordingError("it holds no sample") from None
     except (pd.errors.ParserError, ValueError) as error:
-        raise RecordingError(f"it is no readable table: {str(error).splitlines()[0]}") from None
+        raise RecordingError(f"it is no readable table: {error}") from None
     # A separator at the end of each line makes one empty column more, which is common; decimal commas make others.
     if table.shape[1] != columns and not (table.shape[1] == columns + 1 and table.iloc[:, -1].isna().all()):
         raise RecordingError(f"its first line names {columns} columns and the next has {table.shape[1]}")
