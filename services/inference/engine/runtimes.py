@@ -49,6 +49,8 @@ def openvino(model: Model, threads: int, precision: Precision) -> Runtime:
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
         "PERFORMANCE_HINT": "LATENCY",
+        # Pinned, every process of a machine would run on the same first core.
+        "ENABLE_CPU_PINNING": False,
     }
     requests: dict[int, SimpleQueue[Any]] = {}
     compiled = {}

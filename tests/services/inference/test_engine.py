@@ -1,5 +1,8 @@
 """The engine: the same answers whatever runs it, whatever is in the batch, and a clear refusal otherwise."""
 
+import os
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -48,6 +51,28 @@ def test_reduced_precision_stays_within_its_stated_tolerance(model: Model) -> No
     many = windows(40)
     full = engine(model, runtime="openvino", precision="fp32")(many)
     np.testing.assert_allclose(engine(model, runtime="openvino", precision="bf16")(many), full, atol=0.01)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core only")
+@pytest.mark.parametrize(("runtime", "precision"), RUNTIMES)
+def test_a_thread_that_infers_may_run_on_every_core(model: Model, runtime: str, precision: str) -> None:
+    run, many = engine(model, runtime=runtime, precision=precision), windows(64)
+    thread, every = threading.get_native_id(), os.sched_getaffinity(0)
+    seen: list[set[int]] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            seen.append(os.sched_getaffinity(thread))
+            time.sleep(0.001)  # let it run
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look)
+        while len(seen) < 200:
+            run(many)
+        over.set()
+        looking.result()
+    assert all(cores == every for cores in seen)
 
 
 def test_several_threads_may_score_at_once(model: Model) -> None:
