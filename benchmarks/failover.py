@@ -27,7 +27,8 @@ from shared.command import ANSWER_IS_NO, DONE, Parser, run
 from shared.connection import RedisUnavailable, connect
 from shared.embedded import find_executable
 from shared.errors import SelfmisError
-from shared.redis_local import HOST, free_port, local_client
+from shared.ports import HOST, free_port
+from shared.redis_local import local_client
 
 EVENTS = ("killed", "cut off")
 GUARDS = ("none", "min-replicas", "wait")

@@ -29,7 +29,7 @@ from shared.command import Parser, run
 from shared.connection import Client, connect, server_info
 from shared.embedded import embedded
 from shared.errors import SelfmisError
-from shared.redis_local import free_port
+from shared.ports import free_port
 
 # What the ingest process and the consumer agree on, whatever the settings of this shell say.
 SHARDS = 64

@@ -22,8 +22,8 @@ from services.inference.api import reading
 from shared.connection import Client, connect
 from shared.embedded import embedded
 from shared.errors import SelfmisError
+from shared.ports import free_port
 from shared.position import ShardPosition, parse_id
-from shared.redis_local import free_port
 from shared.settings import Settings
 from shared.shards import position_key, stream_key
 

@@ -20,7 +20,8 @@ import yaml
 
 from shared import redis_keeper
 from shared.errors import SelfmisError
-from shared.redis_local import HOST, taken_by
+from shared.ports import HOST
+from shared.redis_local import taken_by
 from shared.sections import WatchSettings
 
 FILES = Path(__file__).resolve().parent

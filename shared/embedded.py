@@ -25,7 +25,8 @@ from redis.exceptions import RedisError
 
 from shared import redis_keeper
 from shared.errors import SelfmisError
-from shared.redis_local import HOST, free_port, local_client, occupant_of, process_exists, taken_by
+from shared.ports import HOST, free_port
+from shared.redis_local import local_client, occupant_of, process_exists, taken_by
 from shared.redis_log import last_line
 from shared.redis_server import ServerInfo
 from shared.sections import RedisSettings

@@ -10,9 +10,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from shared.ports import HOST
 from shared.redis_server import ServerInfo
-
-HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +60,6 @@ def taken_by(port: int) -> str | None:
     if occupant is None:
         return f"something else ({reason})"
     return f"another Redis, pid {occupant.info.pid}, which serves {occupant.serves or 'another folder'}"
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def process_exists(pid: int) -> bool:

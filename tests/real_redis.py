@@ -18,7 +18,8 @@ import pytest
 import redis
 
 from shared.embedded import EmbeddedServer, embedded, find_executable
-from shared.redis_local import free_port, local_client, taken_by
+from shared.ports import free_port
+from shared.redis_local import local_client, taken_by
 
 StartRedis = Callable[..., int]
 

@@ -25,13 +25,12 @@ from services.ingest import runs
 from services.ingest.runs import Run
 from shared.connection import RedisUnavailable, connect
 from shared.errors import SelfmisError
-from shared.redis_local import taken_by
+from shared.ports import free_ports
 from shared.settings import Settings, load
 
 SOURCE = "faults"
 AOF = "appendonly.aof"
 # Ports that Linux gives to no client, so that a server that dies finds its own free again.
-_PORTS = range(20_000, 30_000)
 
 
 class HouseError(SelfmisError):
@@ -103,7 +102,7 @@ class House:
             self.clocks = {name: SteppedClock(library, build.folder / f"clock-{name}") for name in names}
         self.there = frozenset(there)
         (build.folder / "faults.yaml").write_text(build.scenario, encoding="utf-8")
-        (port, web) = _free_ports(2)
+        (port, web) = free_ports(2)
         self.port, self.web = port, web
         self.redis = self._service("redis", self._redis_command)
         self.redis.start()
@@ -247,15 +246,3 @@ def _name(process: psutil.Process) -> str:
     with suppress(psutil.NoSuchProcess):
         return str(process.name())
     return ""
-
-
-def _free_ports(many: int) -> list[int]:
-    first = os.getpid() * 37 % len(_PORTS)
-    rotated = (*_PORTS[first:], *_PORTS[:first])
-    found: list[int] = []
-    for port in rotated:
-        if taken_by(port) is None:
-            found.append(port)
-        if len(found) == many:
-            return found
-    raise HouseError("bench faults: no free port between 20000 and 30000")

@@ -29,7 +29,7 @@ from services.inference.engine import Engine, open_engine
 from shared.artefact import load
 from shared.command import Parser, run, settings_arguments, settings_from
 from shared.errors import SelfmisError
-from shared.redis_local import free_port
+from shared.ports import free_port
 
 NAMES = ("ours", "bytewax", "serve_http", "serve_handle", "consumer_group", "quix")
 PACKAGES = {"bytewax": "bytewax", "quix": "quixstreams"}

@@ -34,7 +34,7 @@ from shared.command import ANSWER_IS_NO, DONE, Parser, run, settings_arguments
 from shared.connection import Client, connect
 from shared.embedded import embedded
 from shared.errors import SelfmisError
-from shared.redis_local import free_port
+from shared.ports import free_port
 from shared.settings import Settings
 from shared.settings import load as load_settings
 
@@ -116,7 +116,10 @@ def _watch(
                     if arguments.seconds is not None and time.monotonic() - begun >= arguments.seconds:
                         break
             if ingest.poll() not in {None, 0}:
-                raise SelfmisError(f"the ingest process ended with {ingest.returncode}: see {HOME / 'ingest.log'}")
+                log = HOME / "ingest.log"
+                raise SelfmisError(
+                    f"the ingest process ended with {ingest.returncode}: {_last_line(log)} (see {log})"
+                )
         console.print("the ward has ended; waiting for the last windows, then running the log again offline …")
         p99 = latency(client, 0.99)
         _wait(lambda: caught_up(client, shards), CATCH_UP_S, "the monitor does not catch up")
@@ -191,6 +194,11 @@ def _ingest(scenario: Path, url: str, truth: Path, overrides: list[str]) -> Iter
             except subprocess.TimeoutExpired:
                 ingest.kill()
                 ingest.wait()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() or ["it wrote nothing"]
+    return lines[-1].removeprefix("selfmis: ")[-200:]
 
 
 def _wait(condition: Any, seconds: float, complaint: str) -> None:

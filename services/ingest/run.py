@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -90,7 +91,8 @@ def main(argv: Sequence[str]) -> int:
 
 def _stop_at_eof(stop: threading.Event) -> None:
     """Whoever started us holds the other end; when that process is gone, in whatever way, so are we."""
-    while sys.stdin.buffer.read(1 << 16):
+    # Not sys.stdin: Python aborts at its end where a thread waits in there, and hides why it ended.
+    while os.read(sys.stdin.fileno(), 1 << 16):
         pass
     stop.set()
 

@@ -10,14 +10,15 @@ from deploy.local import local_ray
 from shared.artefact import Model
 from shared.connection import Client
 from shared.embedded import EmbeddedServer
-from tests.deploy.house import ROOT, House, a_free_port
+from shared.ports import free_port
+from tests.deploy.house import ROOT, House
 from tests.deploy.machines import Network, network
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[int]:
     """Ray and an empty Serve; the port of its proxy."""
-    port = a_free_port()
+    port = free_port()
     environ = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with local_ray(cpus=8, host="127.0.0.1", port=port, environ={**os.environ, **environ}):
         yield port

@@ -1,6 +1,5 @@
 """The application on a real Ray with Serve, and what tests do to it."""
 
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -153,10 +152,3 @@ class House:
         nested = {**SETTINGS, "alarm": ALARM}
         overrides = [f"{section}.{key}={value}" for section, keys in nested.items() for key, value in keys.items()]
         return load(environ={}, overrides=overrides).settings
-
-
-def a_free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

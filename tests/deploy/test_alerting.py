@@ -33,7 +33,7 @@ from services.ingest.gateway.serve import serve
 from shared.artefact import Model
 from shared.connection import Client, connect
 from shared.embedded import EmbeddedServer
-from shared.redis_local import free_port
+from shared.ports import free_port
 from shared.sections import EngineSettings, WatchSettings
 from shared.settings import Settings, load
 from shared.shards import commands_key, shard_of

@@ -14,6 +14,7 @@ import pytest
 
 from deploy.alerting import NAMES
 from shared.artefact import load, shipped
+from shared.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 WARD = """
@@ -27,12 +28,6 @@ patients:
 """
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("SELFMIS_")}
 QUICK = ("stream.shards=4", "alarm.off=0.50", "alarm.low=0.51", "alarm.medium=0.52", "alarm.high=0.53")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def demo(folder: Path, *arguments: str) -> "subprocess.Popen[str]":

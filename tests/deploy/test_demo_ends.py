@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from shared.artefact import Model
-from tests.deploy.house import ROOT, a_free_port, until
+from shared.ports import free_port
+from tests.deploy.house import ROOT, until
 
 GONE_WITHIN_S = 60  # on a busy machine
 
@@ -38,7 +39,9 @@ def demo(folder: Path, model: Model, port: int, *more: str) -> Iterator["subproc
         for each in below:
             if each.is_running():
                 each.kill()
-        process.communicate()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def offspring(pid: int) -> list[psutil.Process]:
@@ -67,9 +70,9 @@ def titles(processes: list[psutil.Process]) -> str:
 
 
 def test_nothing_survives_a_demo_that_is_killed(tmp_path: Path, model: Model) -> None:
-    port = a_free_port()
+    port = free_port()
     # On free ports, so that it runs whatever else does on this machine; where it is installed.
-    watch = ["--set", f"watch.prometheus_port={a_free_port()}", "--set", "watch.alertmanager_port=0"]
+    watch = ["--set", f"watch.prometheus_port={free_port()}", "--set", "watch.alertmanager_port=0"]
     prometheus = ["prometheus"] if shutil.which("prometheus") else []
     with demo(tmp_path, model, port, *watch) as process:
 
@@ -98,7 +101,7 @@ def test_nothing_survives_a_demo_that_is_killed(tmp_path: Path, model: Model) ->
 
 
 def test_ctrl_c_while_it_starts_ends_it_without_a_stack_trace(tmp_path: Path, model: Model) -> None:
-    with demo(tmp_path, model, a_free_port()) as process:
+    with demo(tmp_path, model, free_port()) as process:
         until(lambda: "raylet" in titles(offspring(process.pid)), "the start of Ray", 60)
         below = offspring(process.pid)
         os.killpg(process.pid, signal.SIGINT)
@@ -121,7 +124,7 @@ def test_a_port_in_use_is_one_line(tmp_path: Path, model: Model) -> None:
 
 @pytest.mark.full
 def test_a_demo_that_ends_by_itself_leaves_nothing_and_ray_says_no_word(tmp_path: Path, model: Model) -> None:
-    with demo(tmp_path, model, a_free_port(), "--seconds", "25") as process:
+    with demo(tmp_path, model, free_port(), "--seconds", "25") as process:
         until(lambda: "ray::ServeReplica" in titles(offspring(process.pid)), "a replica", 120)
         below = offspring(process.pid)
         said = process.communicate(timeout=120)[0]

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from deploy.grafana.__main__ import FOLDER, boards, files
 from deploy.grafana.runbook import DOC, panel_ids, sections
 from services.inference.metrics.catalogue import CATALOGUE
-from shared.redis_local import free_port
+from shared.ports import free_port
 from tests.deploy.boards import BOARDS, BUILTIN, GRAFANA, RULES, Asked, asked, filled, panels, read
 
 ROOT = GRAFANA.parents[1]

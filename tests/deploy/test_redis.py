@@ -12,7 +12,7 @@ import pytest
 from deploy.redis import main
 from shared.connection import connect
 from shared.errors import SelfmisError
-from shared.redis_local import free_port
+from shared.ports import free_port
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from shared.connection import RedisUnavailable, connect, connect_async
 from shared.embedded import EmbeddedServer
-from shared.redis_local import free_port
+from shared.ports import free_port
 
 
 @pytest.fixture(scope="module")

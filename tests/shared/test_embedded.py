@@ -13,7 +13,8 @@ import pytest
 
 from shared.connection import connect, server_info
 from shared.embedded import EmbeddedRedisError, EmbeddedServer, embedded, find_executable, resolve, running, stop
-from shared.redis_local import free_port, process_exists
+from shared.ports import free_port
+from shared.redis_local import process_exists
 from shared.sections import RedisSettings
 
 Starter = Callable[..., subprocess.Popen[str]]

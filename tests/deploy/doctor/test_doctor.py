@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +16,7 @@ from deploy.doctor.model import examine_model
 from deploy.doctor.python import judge_packages, judge_python, pinned
 from deploy.doctor.web import examine_api, examine_port, examine_ray, judge_serve
 from shared.errors import SelfmisError
+from shared.ports import free_port
 from shared.settings import load
 
 NOBODY = "http://127.0.0.1:1"
@@ -170,9 +170,7 @@ def test_a_dashboard_that_wants_a_token_is_skipped_and_says_so(serve: Serve) -> 
 
 
 def arguments(*more: str) -> list[str]:
-    with socket.socket() as probe:  # a port where nobody listens
-        probe.bind(("127.0.0.1", 0))
-        free = probe.getsockname()[1]
+    free = free_port()
     ports = [f"--set=gateway.port={free}", f"--set=ingest.metrics_port={free}"]
     return [*ports, "--api", NOBODY, "--ray", NOBODY, "--watch", "0", "--model", "absent", *more]
 

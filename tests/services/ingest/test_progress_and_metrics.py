@@ -17,7 +17,7 @@ from services.ingest.progress import LiveLine, line
 from services.ingest.runner import Lateness, Progress
 from services.ingest.sender import Sender
 from shared.metrics_port import served
-from shared.redis_local import free_port
+from shared.ports import free_port
 from shared.settings import load
 
 

@@ -21,8 +21,8 @@ from services.ingest.runs import Run, RunError
 from services.ingest.source import Source
 from services.ingest.streaming import Plan, Summary, stream
 from shared.connection import Client
+from shared.ports import free_port
 from shared.position import PatientMark
-from shared.redis_local import free_port
 from shared.settings import Settings, load
 from shared.shards import marks_key, shard_of, source_key
 from tests.real_redis import OwnRedis
@@ -213,7 +213,9 @@ def ingest(folder: Path, url: str, *arguments: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "selfmis", "ingest", "run", str(folder / "crash.yaml"), *arguments]
     for setting in (f"redis.url={url}", f"stream.shards={SHARDS}", "ingest.upkeep_s=0.1"):
         command += ["--set", setting]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
+    )
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -286,3 +288,15 @@ def test_a_metrics_port_in_use_is_one_line(redis_url: str, tmp_path: Path) -> No
     assert f"selfmis: metrics port 127.0.0.1:{port} cannot be used: Address already in use" in said
     assert "Traceback" not in said
     assert os.linesep not in said.strip().splitlines()[-1]
+
+
+def test_whoever_waits_for_the_end_of_its_input_is_told_why_it_ended_before(
+    redis_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "crash.yaml").write_text(SCENARIO, encoding="utf-8")
+    port = int(redis_url.rpartition(":")[2].partition("/")[0])
+    process = ingest(tmp_path, redis_url, "--set", f"ingest.metrics_port={port}", "--until-eof")
+    process.wait(20)  # its input stays open meanwhile
+    said, _ = process.communicate()
+    assert process.returncode == 2
+    assert said.splitlines()[-1].startswith("selfmis: metrics port")

@@ -2,13 +2,12 @@
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,11 @@ import httpx
 import psutil
 import pytest
 
+from shared.ports import free_ports
 from training import runs
 
 ROOT = Path(__file__).resolve().parents[3]
 RAY = Path(sys.executable).with_name("ray")
-PORTS = range(20_000, 32_000)  # Ray's workers take 10002–19999, the kernel hands out those from 32768 on
 # The virtual environment is active, because a job's `python` is its node's; nothing of ours is set, because a job
 # finds its code in what was sent.
 ENVIRON = {
@@ -64,22 +63,6 @@ class Head:
         folders = self.folder.glob("session_latest/runtime_resources/working_dir_files/_ray_pkg_*")
         (folder,) = (path for path in folders if path.is_dir())
         return {str(p.relative_to(folder)): p.stat().st_size for p in folder.rglob("*") if p.is_file()}
-
-
-def free_ports(count: int) -> list[str]:
-    """Ports that nobody listens on now, from a range in which nobody else looks."""
-    found: list[str] = []
-    with ExitStack() as held:
-        for port in range(PORTS.start + os.getpid() % 10_000, PORTS.stop):
-            probe = held.enter_context(socket.socket())
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            found.append(str(port))
-            if len(found) == count:
-                return found
-    raise AssertionError("no free ports")
 
 
 def of_cluster(folder: Path) -> list[psutil.Process]:
@@ -132,7 +115,7 @@ def closed() -> Iterator[Head]:
 def started(token: str | None) -> Iterator[Head]:
     """`ray start --head` with its job server, on ports of its own; gone at the end."""
     names = ("port", "dashboard-port", "dashboard-agent-listen-port", "ray-client-server-port")
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    ports = dict(zip(names, map(str, free_ports(len(names))), strict=True))
     url = f"http://127.0.0.1:{ports['dashboard-port']}"
     # Ray's sockets lie in its folder, and their paths may have 107 bytes: pytest's own folders are too deep.
     with tempfile.TemporaryDirectory(prefix="sm-job-", ignore_cleanup_errors=True) as name:

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import random
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ import pytest
 
 from services.inference.api import reading
 from services.inference.api.cursor import Cursor
+from shared.ports import free_port
 from tests.services.inference.api.conftest import OVERRIDES, SHARDS, Event, Monitored, events, served, until
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -205,9 +205,7 @@ def test_an_api_process_killed_at_random_moments_loses_no_alert_for_who_comes_ba
 @contextlib.contextmanager
 def _process(monitored: Monitored) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """The API in a process of its own, listening."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, str(PROGRAM), str(port), monitored.url, monitored.folder, *OVERRIDES]
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
     try:

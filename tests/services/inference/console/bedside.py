@@ -13,7 +13,7 @@ import numpy as np
 from shared.artefact import Model
 from shared.connection import Client
 from shared.frames import Frames, encode, headers
-from shared.redis_local import free_port
+from shared.ports import free_port
 from shared.shards import BATCH_FIELD, shard_of, stream_key
 from tests.real_redis import until
 
