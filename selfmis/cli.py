@@ -75,6 +75,9 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "bench failover", "benchmarks.failover", "what Redis confirmed and a fail-over loses, and for how long"
     ),
+    Command(
+        "bench served", "benchmarks.served", "a crowd on Ray Serve as the product runs it, Ray's own cost apart"
+    ),
     Command("bench takeover", "benchmarks.takeover", "how soon another owner commits after a kill"),
     Command(
         "bench train",
