@@ -3,10 +3,13 @@
 No Ray: what is measured is the loop, and a Serve replica adds nothing per window to it.
 """
 
+import os
 import signal
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -113,6 +116,17 @@ class Replica:
         """End it at once, as a crash would."""
         self._process.kill()
         self._process.join()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """It stands still (SIGSTOP) while the block runs, and goes on as if nothing had been."""
+        pid = self._process.pid
+        assert pid is not None  # noqa: S101 - it was started, for the type checker
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def mark(self) -> Mark:
         """Where it stands now."""

@@ -34,7 +34,10 @@ from shared.ports import free_port
 NAMES = ("ours", "bytewax", "serve_http", "serve_handle", "consumer_group", "quix")
 PACKAGES = {"bytewax": "bytewax", "quix": "quixstreams"}
 SHOWN = ("patients", "held", "windows_per_s", "overhead_us_per_window", "p99_latency_s", "rss_mb", "mean_batch")
-SHOWN_CRASHED = ("killed", "lost", "doubled")
+SHOWN_HARMED = ("killed", "lost", "doubled", "stopped", "stopped_lost", "stopped_doubled")
+# Where a second one can take over from one that stands still. A bytewax cluster has no such thing, and the feeders
+# of Serve are the consumer group's worker.
+OVERTAKEN = ("ours", "consumer_group")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -102,13 +105,23 @@ def one(name: str, setup: Setup, engine: Engine, patients: int, least: int, cras
 
     found: dict[str, object] = asdict(measure.search(level, patients, least))
     if crashing:
-        with tempfile.TemporaryDirectory(prefix="selfmis-bench-") as folder:
-            if peer is None:
-                crashed = measure.crash_ours(setup, Path(folder), crashing, engine)
-            else:
-                crashed = measure.crash_theirs(setup, Path(folder), crashing, peer, engine)
-            found |= {"crash_patients": crashing, **asdict(crashed)}
+        found |= {"crash_patients": crashing, **_harmed(setup, engine, crashing, peer, kill=True)}
+        found["killed"] = found.pop("hit")
+        if name in OVERTAKEN:
+            harmed = _harmed(setup, engine, crashing, peer, kill=False)
+            found["stopped"] = harmed.pop("hit")
+            found |= {f"stopped_{what}": amount for what, amount in harmed.items()}
     return found
+
+
+def _harmed(
+    setup: Setup, engine: Engine, patients: int, peer: measure.Peer | None, *, kill: bool
+) -> dict[str, object]:
+    with tempfile.TemporaryDirectory(prefix="selfmis-bench-") as folder:
+        if peer is None:
+            return asdict(measure.harm_ours(setup, Path(folder), patients, engine, kill=kill))
+        fault: measure.Fault = Fleet.crash if kill else Fleet.overtake
+        return asdict(measure.harm_theirs(setup, Path(folder), patients, peer, engine, fault))
 
 
 def _peer(name: str) -> measure.Peer | None:
@@ -158,7 +171,7 @@ def _is_replica(process: Any) -> bool:
 def table(found: dict[str, dict[str, object]]) -> Table:
     """A column for each peer."""
     made = Table("figure", *found, title="the same job with other plumbing", box=box.SIMPLE_HEAD)
-    for name in (*SHOWN, *SHOWN_CRASHED):
+    for name in (*SHOWN, *SHOWN_HARMED):
         values = [each.get(name, "") for each in found.values()]
         made.add_row(name, *(f"{v:,.3g}" if isinstance(v, float) else str(v) for v in values))
     for name, each in found.items():

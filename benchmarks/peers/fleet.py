@@ -82,6 +82,21 @@ class Fleet:
         self._wait(client, len(hit))
         return " and ".join(killed)
 
+    def overtake(self, client: Any) -> str:
+        """Stop the first one (SIGSTOP) until a second of the same has taken over, then let it go on beside that.
+
+        So it goes where a machine is cut off or too busy to answer, and its work is begun anew elsewhere.
+        """
+        stopped = self.running[0]
+        stopped.send_signal(signal.SIGSTOP)
+        client.delete(READY)
+        try:
+            self.running.append(self._begin(self.commands[0]))
+            self._wait(client, 1)
+        finally:
+            stopped.send_signal(signal.SIGCONT)
+        return self.first
+
     def close(self) -> None:
         """End all: asked first, then killed, with what they have started."""
         tree = self._all()

@@ -55,19 +55,19 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Crashed:
-    """What SIGKILL cost. ``due``: windows there had to be."""
+class Harmed:
+    """What a fault cost. ``hit``: who met it, in words; ``due``: windows there had to be."""
 
-    killed: str
+    hit: str
     due: int
     lost: int
     doubled: int
     strange: int
 
     @classmethod
-    def of(cls, killed: str, toll: Toll) -> "Crashed":
+    def of(cls, hit: str, toll: Toll) -> "Harmed":
         """From what was counted."""
-        return cls(killed, toll.due, toll.lost, toll.doubled, toll.strange)
+        return cls(hit, toll.due, toll.lost, toll.doubled, toll.strange)
 
 
 @contextmanager
@@ -140,8 +140,14 @@ def theirs(setup: load.Setup, folder: Path, patients: int, peer: Peer, engine: E
     )
 
 
-def crash_theirs(setup: load.Setup, folder: Path, patients: int, peer: Peer, engine: Engine) -> Crashed:
-    """Kill and restart a peer in the midst, let it finish, and count its results against the log read once."""
+# What is done to a peer's processes in the midst: gives who was hit, in words.
+Fault = Callable[[Fleet, Client], str]
+
+
+def harm_theirs(
+    setup: load.Setup, folder: Path, patients: int, peer: Peer, engine: Engine, fault: Fault
+) -> Harmed:
+    """A fault in the midst; let it finish, and count its results against the log read once."""
     with ExitStack() as stack:
         url, _, client = stack.enter_context(_redis(folder))
         fleet = peer(Job.of(url, setup.model, setup.settings, setup.replicas), folder)
@@ -150,16 +156,16 @@ def crash_theirs(setup: load.Setup, folder: Path, patients: int, peer: Peer, eng
         ingest = load.start_ingest(folder, url, patients, setup.settings, stack, horizon_s=_KEEP_S)
         _first_result(client, fleet.name)
         time.sleep(setup.seconds / 2)
-        killed = fleet.crash(client)
+        hit = fault(fleet, client)
         time.sleep(setup.seconds / 2)
         ingest.send_signal(signal.SIGINT)
         ingest.wait(60)
         _drained(lambda: _newest(client))
-        return Crashed.of(killed, of_peer(client, setup.settings, engine))
+        return Harmed.of(hit, of_peer(client, setup.settings, engine))
 
 
-def crash_ours(setup: load.Setup, folder: Path, patients: int, engine: Engine) -> Crashed:
-    """The same with replicas of ours: one is killed, another one joins under a new name."""
+def harm_ours(setup: load.Setup, folder: Path, patients: int, engine: Engine, *, kill: bool) -> Harmed:
+    """The same of ours: a replica is killed, or stopped until its leases are others'; another one joins."""
     shards = setup.settings.stream.shards
     with ExitStack() as stack:
         url, _, client = stack.enter_context(_redis(folder))
@@ -173,13 +179,19 @@ def crash_ours(setup: load.Setup, folder: Path, patients: int, engine: Engine) -
         ingest = load.start_ingest(folder, url, patients, setup.settings, stack, horizon_s=_KEEP_S)
         _until(lambda: load.windows_committed(client, shards) > 0, "windows are committed")
         time.sleep(setup.seconds / 2)
-        replicas[0].kill()
-        stack.enter_context(Replica(url, "replica-again", setup.model, setup.settings)).mark()
+        again = Replica(url, "replica-again", setup.model, setup.settings)
+        if kill:
+            replicas[0].kill()
+            stack.enter_context(again).mark()
+        else:
+            with replicas[0].stopped():
+                stack.enter_context(again).mark()
+                time.sleep(2 * setup.settings.monitor.lease_s)
         time.sleep(setup.seconds / 2)
         ingest.send_signal(signal.SIGINT)
         ingest.wait(60)
         _drained(lambda: load.windows_committed(client, shards))
-        return Crashed.of("a replica", of_ours(client, setup.settings, engine))
+        return Harmed.of("a replica", of_ours(client, setup.settings, engine))
 
 
 def search(try_at: Callable[[int], Measured], patients: int, least: int) -> Measured:

@@ -49,3 +49,6 @@ def test_a_peer_does_the_job_and_loses_no_window_without_a_word(name: str, tmp_p
     assert found["strange"] == 0
     if name == "ours":
         assert (found["lost"], found["doubled"]) == (0, 0)
+        assert (found["stopped_lost"], found["stopped_doubled"], found["stopped_strange"]) == (0, 0, 0)
+    if name == "consumer_group":
+        assert found["stopped_doubled"] > 0, "it has no lease: who was stopped writes on beside its successor"
