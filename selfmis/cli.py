@@ -37,8 +37,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("evaluate", "training.evaluate.command", "figures, tables and plots on records not seen before"),
     Command("compare", "training.compare.command", "many methods, seeds and folds side by side, one table"),
     Command("export", "training.export.command", "a trained run into the model folder that serving loads"),
+    Command("export again", "training.export.again", "a model folder's graph made anew from its own weights"),
     Command("recipe", "selfmis.recipe", "the commands of a recipe file, from recordings to a model folder"),
     Command("model", "selfmis.model", "check a model folder and print what it is"),
+    Command("model precision", "benchmarks.precision", "what reduced precision costs a model, for its manifest"),
     Command("alarms tune", "benchmarks.alarm_tuning", "pick alarm rules on scored replays, by a stated target"),
     Command(
         "alarms streams", "benchmarks.model_on_streams", "a model's alarms on streams: recordings and simulator"

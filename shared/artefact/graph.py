@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import onnx
 import torch
 
-from shared.artefact.session import INPUT, OUTPUT
-from shared.network import Scorer
+from shared.artefact.session import INPUT, OUTPUT, SHOWN
+from shared.network import Scorer, folded
 from shared.signal import WINDOW_SAMPLES
 
 OPSET = 18
@@ -19,18 +19,20 @@ OPSET = 18
 def export_graph(scorer: Scorer) -> bytes:
     """``scorer`` as a self-contained ONNX graph with a free batch size; the same network gives the same bytes.
 
+    It is `folded` where that can be, and then names what the learnt part is shown `SHOWN`, for engines.
     Switches to `eval` mode while it exports and back afterwards. Costs a few seconds. Nothing of the machine
     that exported (paths, stack traces) stays in the graph.
     """
     was_training = scorer.training
     scorer.eval()
+    lean = folded(scorer)
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(
-                scorer,
+                lean or scorer,
                 (torch.zeros(2, WINDOW_SAMPLES),),
                 input_names=[INPUT],
-                output_names=[OUTPUT],
+                output_names=[OUTPUT, SHOWN] if lean else [OUTPUT],
                 dynamic_shapes={INPUT: {0: torch.export.Dim("n", min=1)}},
                 opset_version=OPSET,
                 dynamo=True,
@@ -52,6 +54,7 @@ def _clean(model: onnx.ModelProto) -> bytes:
         end.ClearField("doc_string")
         end.ClearField("metadata_props")
     del model.graph.value_info[:]
+    del model.graph.output[1:]  # the name stays
     onnx.checker.check_model(model, full_check=True)
     graph: bytes = model.SerializeToString(deterministic=True)
     return graph

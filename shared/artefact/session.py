@@ -12,6 +12,7 @@ from shared.labels import SCORE_NAMES
 from shared.signal import WINDOW_SAMPLES
 
 INPUT, OUTPUT = "windows_mv", "probabilities"
+SHOWN = "shown"  # what the learnt part of the graph is shown; fixed rules make it of the windows
 PARITY = 1e-4  # largest difference of a probability between torch and a graph, or between two machines
 
 Array: TypeAlias = npt.NDArray[np.float32]

@@ -62,6 +62,21 @@ class Encoder(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """``(n, leads, samples)`` to ``(n, dim)``."""
 
+    def shown(self, x: Tensor) -> Tensor:
+        """What the learnt part sees of windows ``(n, leads, samples)``: they, or what fixed rules make of them.
+
+        It deserves full precision, whatever the rest is computed in.
+        """
+        return x
+
+    def ending_in(self, weight: Tensor, bias: Tensor) -> nn.Module:
+        """All after `shown` in `eval` mode and then an affine map of the embedding, as one module for a graph.
+
+        ``weight`` (outputs × dim) and ``bias`` are float64. Families whose own last steps are linear multiply them
+        into the map; the result is the same but for rounding.
+        """
+        return nn.Sequential(self, affine(weight, bias)).eval()
+
     def features(self, x: Tensor) -> Tensor:  # noqa: ARG002 - for families that have some
         """``(n, leads, samples)`` to ``(n, dim, steps)``, before the embedding sums them up over time."""
         raise EncoderError(f"a {type(self).__name__} has no features over time")
@@ -86,6 +101,13 @@ class Family(Generic[C]):
         """The encoder of a configuration in JSON, without memory for its weights (on torch's meta device)."""
         with torch.device("meta"):
             return self.build(self.config_type.from_json(values))
+
+
+def affine(weight: Tensor, bias: Tensor) -> nn.Linear:
+    """A linear layer of these constants, in float32."""
+    layer = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
+    layer.load_state_dict({"weight": weight.float(), "bias": bias.float()}, assign=True)
+    return layer
 
 
 def within(name: str, value: object, low: int, high: int) -> None:

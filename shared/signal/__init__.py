@@ -1,6 +1,6 @@
 """Signal processing that training and serving share: windows at 100 Hz, band-passed and normalised."""
 
-from shared.signal.bandpass import bandpass, bandpass_matrix
+from shared.signal.bandpass import bandpass, bandpass_factors, bandpass_matrix
 from shared.signal.gaps import interpolate_missing, missing_share
 from shared.signal.preprocess import NORMALISE_FLOOR_MV, PREPROCESSING_VERSION, normalise, preprocess
 from shared.signal.resample import MAX_RATE_MHZ, MIN_RATE_MHZ, device_samples, resample
@@ -17,6 +17,7 @@ __all__ = [
     "SignalError",
     "Windows",
     "bandpass",
+    "bandpass_factors",
     "bandpass_matrix",
     "device_samples",
     "interpolate_missing",

@@ -3,5 +3,8 @@
 command  the arguments and what happens in which order
 facts    what the manifest says of the model: where it learnt, how good it was found
 golden   the windows whose scores are kept with it
+alarms   what its alarms did on streams
+precision  what reduced precision costs it
 reference  how its scores lie on recordings it did not learn from, for the drift figure
+again    `selfmis export again`: the graph of a model folder made anew from its weights
 """

@@ -18,6 +18,7 @@ from training.evaluate.run import decided
 from training.export.alarms import alarms_of
 from training.export.facts import ExportError, learnt_from, numbers_of, read_results, trained_on
 from training.export.golden import golden_windows
+from training.export.precision import precision_of
 from training.export.reference import reference_scores
 from training.folds import parse_folds
 from training.revision import revision
@@ -41,6 +42,9 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--results", type=Path, metavar="FILE", help="results.json of its evaluation")
     parser.add_argument(
         "--streams", type=Path, metavar="FILE", help="streams.json of `selfmis alarms streams` of this very model"
+    )
+    parser.add_argument(
+        "--precision", type=Path, metavar="FILE", help="precision.json of `selfmis model precision`, likewise"
     )
     parser.add_argument("--name", help="of the model: a-z, 0-9 and . _ -; default: the run folder's")
     parser.add_argument("--version", default="0.1.0", help="(%(default)s)")
@@ -69,6 +73,7 @@ def main(argv: Sequence[str]) -> int:
         version=chosen.version,
         results=chosen.results,
         streams=chosen.streams,
+        precision=chosen.precision,
         credit=chosen.credit,
         validate=parse_folds(chosen.validate) if chosen.validate else (),
         rule=Rule(chosen.specificity),
@@ -89,6 +94,7 @@ def export(
     version: str,
     results: Path | None,
     streams: Path | None,
+    precision: Path | None,
     credit: Sequence[str],
     validate: tuple[int, ...],
     rule: Rule,
@@ -105,6 +111,8 @@ def export(
     metrics = {} if results is None else numbers_of(read_results(results, run))
     if streams is not None:
         metrics["alarms"] = alarms_of(streams, weights_bytes(run.classifier), decision.calibration)
+    if precision is not None:
+        metrics |= precision_of(precision, weights_bytes(run.classifier), decision.calibration)
     facts = Facts.stated(
         name=name,
         version=version,

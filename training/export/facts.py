@@ -1,10 +1,12 @@
 """What a manifest says about a model: which recordings it learnt from, and the figures of its evaluation."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from shared.artefact import CalibrationRecord
 from shared.errors import SelfmisError
 from training.attribution import data_facts
 from training.classifier import TrainedRun, learns, lineage, plan_of
@@ -83,6 +85,29 @@ def read_results(path: Path, run: TrainedRun) -> dict[str, Any]:
             f"results {path} are of another model ({models[0].get('name')!s:.40}), not of {run.name}"
         )
     found: dict[str, Any] = results
+    return found
+
+
+def measured(
+    path: Path, what: str, command: str, parts: set[str], weights: bytes, calibration: CalibrationRecord
+) -> dict[str, Any]:
+    """What ``command`` found out about a model, with all of ``parts``.
+
+    Refuses figures of another model: of other weights, or calibrated otherwise.
+    """
+    try:
+        found: Any = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ExportError(f"{what} {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ExportError(f"{what} {path} are no JSON: {error!s:.80}") from None
+    if not isinstance(found, dict) or not {"model", *parts} <= found.keys():
+        raise ExportError(f"{what} {path} were not made by `{command}`")
+    of = found["model"]
+    if of["weights_sha256"] != hashlib.sha256(weights).hexdigest():
+        raise ExportError(f"{what} {path} are of other weights: {of['name']!s:.40}, lead {of['lead']!s:.4}")
+    if of["calibration"] != calibration.model_dump(mode="json"):
+        raise ExportError(f"{what} {path} are of the same weights, calibrated otherwise")
     return found
 
 

@@ -17,7 +17,7 @@ from shared.quality import Limits, assess, clipped_share
 from shared.signal import WINDOW_SAMPLES, interpolate_missing, missing_share, resample
 
 # The model's windows are picked out in portions that stay in the cache; full batches of the engine each.
-_ASKED_AT_ONCE = 8 * LADDER[-1]
+_ASKED_AT_ONCE = 4 * LADDER[-1]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -78,12 +78,48 @@ class Beat(Encoder):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(n, leads, samples)`` to ``(n, dim)``."""
-        beat = mean_beat(x)
-        beat = beat / (beat.square().mean(dim=(1, 2), keepdim=True) + _FLOOR).sqrt()
-        features = self.blocks(functional.silu(self.stem(beat)))
+        features = self.features_of(self.shown(x))
         placed = self.points(features).flatten(1)
         embedding: Tensor = self.embedding(torch.cat([features.mean(dim=-1), placed], dim=1)[:, :, None])
         return embedding[:, :, 0]
+
+    def shown(self, x: Tensor) -> Tensor:
+        """The mean beats ``(n, leads, SAMPLES)``, of equal power."""
+        beat = mean_beat(x)
+        normal: Tensor = beat / (beat.square().mean(dim=(1, 2), keepdim=True) + _FLOOR).sqrt()
+        return normal
+
+    def features_of(self, beat: Tensor) -> Tensor:
+        """What `shown` gives to ``(n, channels, steps)``: all that is not linear."""
+        features: Tensor = self.blocks(functional.silu(self.stem(beat)))
+        return features
+
+    def ending_in(self, weight: Tensor, bias: Tensor) -> nn.Module:
+        """All after the features is linear, so it is one convolution as long as they are."""
+        return _Ending(self, weight, bias).eval()
+
+
+class _Ending(nn.Module):
+    """The learnt part of a `Beat` and an affine map of its embedding, multiplied out in float64."""
+
+    def __init__(self, beat: Beat, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.beat = beat
+        weight_of = {name: value.detach().double() for name, value in beat.named_parameters()}
+        bias = bias + weight @ weight_of["embedding.bias"]
+        whole = weight @ weight_of["embedding.weight"][:, :, 0]
+        channels = beat.points.in_channels
+        mean = whole[:, :channels]
+        placed = whole[:, channels:].reshape(len(whole), beat.points.out_channels, -1)
+        bias = bias + placed.sum(dim=2) @ weight_of["points.bias"]
+        kernel = torch.einsum("ops,pc->ocs", placed, weight_of["points.weight"][:, :, 0])
+        kernel += mean[:, :, None] / kernel.shape[2]
+        self.ending = nn.Conv1d(channels, len(kernel), kernel.shape[2], device="meta")
+        self.ending.load_state_dict({"weight": kernel.float(), "bias": bias.float()}, assign=True)
+
+    def forward(self, beat: Tensor) -> Tensor:
+        logits: Tensor = self.ending(self.beat.features_of(beat))
+        return logits[:, :, 0]
 
 
 def mean_beat(x: Tensor) -> Tensor:
@@ -103,12 +139,14 @@ def mean_beat(x: Tensor) -> Tensor:
 
 def _starts(x: Tensor) -> tuple[Tensor, Tensor]:
     """Where the beats of each window begin ``(n, _MOST)``, and which of these places hold one (1 or 0)."""
-    half = x[..., ::_STEP]
+    # By places: to engines, steps are slow.
+    half = x.index_select(2, torch.arange(0, x.shape[-1], _STEP, device=x.device))
     slope = half[..., 2 * _SLOPE :] - half[..., : -2 * _SLOPE]
     energy = functional.pad(slope.square().sum(dim=1), (_SLOPE, _SLOPE))
-    energy = functional.avg_pool1d(energy[:, None], 5, 1, padding=2)
-    highest = functional.max_pool1d(energy, 2 * _REACH + 1, 1, padding=_REACH)[:, 0]
-    energy = energy[:, 0]
+    # Windows take the place of channels, of which engines pool many at once.
+    energy = functional.avg_pool1d(energy[None], 5, 1, padding=2)
+    highest = functional.max_pool1d(energy, 2 * _REACH + 1, 1, padding=_REACH)[0]
+    energy = energy[0]
     steps = energy.shape[1]
     seconds = energy[:, : steps - steps % _SECOND].reshape(x.shape[0], -1, _SECOND).amax(dim=2)
     typical = seconds.topk((seconds.shape[1] + 1) // 2, dim=1).values[:, -1:]
@@ -118,7 +156,7 @@ def _starts(x: Tensor) -> tuple[Tensor, Tensor]:
     curve = (2 * x[..., _CURVE:-_CURVE] - x[..., : -2 * _CURVE] - x[..., 2 * _CURVE :]).abs().sum(dim=1)
     first = (place * _STEP - _SHIFT).clamp(min=_CURVE, max=x.shape[-1] - _CURVE - 2 * _SHIFT - 1)
     around = _at(curve, first - _CURVE, 2 * _SHIFT + 1)
-    peak = first + around.argmax(dim=2)
+    peak = first + _greatest(around)
     return (peak - BEFORE).clamp(min=0, max=x.shape[-1] - SAMPLES), (height > 0).float()
 
 
@@ -137,7 +175,14 @@ def _at(rows: Tensor, starts: Tensor, length: int) -> Tensor:
     """``length`` samples of each row ``(n, samples)`` from each of its starts ``(n, k)``: ``(n, k, length)``."""
     begin = torch.arange(rows.shape[0], device=rows.device)[:, None] * rows.shape[1]
     place = (begin + starts)[:, :, None] + torch.arange(length, device=rows.device)
-    return rows.reshape(-1)[place]
+    return rows.reshape(-1).index_select(0, place.reshape(-1)).reshape(place.shape)
+
+
+def _greatest(rows: Tensor) -> Tensor:
+    """Where along the last axis the greatest is, the first of several: as `argmax`, which engines do slowly."""
+    # In floats: of integers OpenVINO 2026.4 finds the greatest wrongly, in batches of 32 or more.
+    left = torch.arange(rows.shape[-1], 0, -1, device=rows.device, dtype=rows.dtype)
+    return rows.shape[-1] - torch.where(rows >= rows.amax(dim=-1, keepdim=True), left, 0.0).amax(dim=-1).long()
 
 
 def _weights(beats: Tensor, found: Tensor) -> Tensor:

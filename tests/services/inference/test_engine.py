@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.inference.engine import Engine, EngineError, open_engine
+from services.inference.engine.runtimes import LADDER, next_size
 from shared.artefact import Model
 from shared.sections import EngineSettings
 
@@ -73,6 +76,25 @@ def test_a_thread_that_infers_may_run_on_every_core(model: Model, runtime: str, 
         over.set()
         looking.result()
     assert all(cores == every for cores in seen)
+
+
+@given(st.integers(1, 2000))
+def test_batches_are_cut_so_that_little_is_padded(windows: int) -> None:
+    left, padded = windows, 0
+    while left > 0:
+        size = next_size(left)
+        assert size in LADDER
+        padded += max(0, size - left)
+        left -= size
+    assert padded <= windows / 3
+
+
+def test_a_graph_that_does_not_say_where_its_learnt_part_begins_is_not_reduced(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.inference.engine.runtimes.SHOWN", "nothing of this name")
+    with pytest.raises(EngineError, match="does not say where its learnt part begins"):
+        engine(model, runtime="openvino", precision="bf16")
 
 
 def test_several_threads_may_score_at_once(model: Model) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from services.inference.engine import open_engine
+from services.inference.engine.engine import MOST_AUROC_LOST, MOST_OFF_IN_BF16
 from services.inference.engine.runtimes import RuntimeName
 from shared.artefact import ArtefactError, load, shipped
 from shared.artefact.session import PARITY
@@ -41,6 +42,20 @@ def test_golden_windows_score_as_the_manifest_vouches_for(folder: Path, runtime:
     assert float(np.abs(engine(windows) - expected).max()) <= PARITY
     # Not one score for everybody: else any graph that ignores its input would pass.
     assert float(np.ptp(expected[:, -1])) > 0.05
+
+
+@shipped_model
+def test_in_bf16_it_scores_nearly_the_same_and_alike_in_any_batch(folder: Path) -> None:
+    model = load(folder)
+    engine = open_engine(model, EngineSettings(runtime="openvino", precision="bf16"))
+    assert model.manifest.metrics["bf16"]["auroc_lost"] <= MOST_AUROC_LOST
+    windows, expected = model.golden()
+    many, order = np.resize(windows, (150, 1000)) * np.float32(1.1), np.random.default_rng(0).permutation(150)
+    whole = engine(many)
+    assert (engine(many[order]) == whole[order]).all()
+    for size in (1, 7, 31, 64):
+        assert (engine(many[:size]) == whole[:size]).all()
+    assert float(np.abs(engine(windows) - expected).max()) <= MOST_OFF_IN_BF16
 
 
 @shipped_model

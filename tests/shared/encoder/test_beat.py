@@ -19,7 +19,7 @@ from shared.encoder import (
     new_head,
     registry,
 )
-from shared.encoder.families.beat import BEFORE, SAMPLES, mean_beat
+from shared.encoder.families.beat import BEFORE, SAMPLES, _greatest, mean_beat
 from shared.labels import SCORE_NAMES
 from shared.network import Calibration, Classifier, Preprocessing, Scorer
 from shared.signal import preprocess
@@ -114,6 +114,19 @@ def test_a_row_does_not_depend_on_its_neighbours() -> None:
     encoder, x = build("beat").eval(), recorded()
     with torch.no_grad():
         torch.testing.assert_close(encoder(x)[2], encoder(x[2:3])[0], rtol=0, atol=1e-6)
+
+
+@given(st.lists(st.lists(st.integers(0, 3), min_size=5, max_size=5), min_size=1, max_size=8))
+def test_the_place_of_the_greatest_is_the_first_of_several(rows: list[list[int]]) -> None:
+    assert _greatest(torch.tensor(rows).float()).tolist() == [row.index(max(row)) for row in rows]
+
+
+def test_what_comes_after_the_features_folds_into_a_head() -> None:
+    encoder, x = build("beat", leads=2, seed=1).eval(), recorded(4).reshape(2, 2, 1000)
+    head = torch.nn.Linear(encoder.dim, 3)
+    ending = encoder.ending_in(head.weight.detach().double(), head.bias.detach().double())
+    with torch.no_grad():
+        torch.testing.assert_close(ending(encoder.shown(x)), head(encoder(x)), rtol=0, atol=1e-5)
 
 
 def test_louder_windows_look_the_same() -> None:

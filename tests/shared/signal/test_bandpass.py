@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from benchmarks.synthetic import ecg
-from shared.signal import RATE_HZ, WINDOW_SAMPLES, SignalError, bandpass, bandpass_matrix, resample
+from shared.signal import (
+    RATE_HZ,
+    WINDOW_SAMPLES,
+    SignalError,
+    bandpass,
+    bandpass_factors,
+    bandpass_matrix,
+    resample,
+)
 from shared.signal.bandpass import DRIFT_TERMS, lowpass_taps
 
 MIDDLE = slice(300, -300)
@@ -105,3 +113,18 @@ def test_the_constants_cannot_be_changed():
 def test_windows_of_another_length_are_refused():
     with pytest.raises(SignalError, match="1000"):
         bandpass(np.zeros((2, 999)))
+
+
+def test_the_factors_of_a_graph_make_the_same_operator() -> None:
+    factors = bandpass_factors()
+    outputs, inputs, _ = factors.lowpass.shape
+    whole = factors.analysis.astype(np.float64) @ factors.synthesis
+    runs = WINDOW_SAMPLES // inputs
+    for target in range(runs):
+        for k, source in enumerate(range(target - 1, target + 2)):
+            if 0 <= source < runs:
+                rows, columns = (
+                    slice(at * size, (at + 1) * size) for at, size in ((source, inputs), (target, outputs))
+                )
+                whole[rows, columns] += factors.lowpass[:, :, k].T
+    assert whole == pytest.approx(bandpass_matrix(), abs=1e-6)
