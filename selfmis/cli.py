@@ -69,6 +69,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench memory", "benchmarks.memory", "what a patient costs Redis in memory"),
     Command("bench ownership", "benchmarks.ownership", "balance, moving and take-over of ten thousand shards"),
     Command("bench peers", "benchmarks.peers.command", "the same job with bytewax, Ray Serve requests and others"),
+    Command("bench polarity", "benchmarks.polarity", "is a lead that is upside down found"),
     Command("bench quality", "benchmarks.quality", "how well the quality gate tells noise from ECG"),
     Command("bench realism", "benchmarks.realism", "simulated against real recordings, wave by wave"),
     Command("bench scrape", "benchmarks.scrape", "what one scrape of /metrics costs, by shards and patients"),

@@ -59,7 +59,7 @@ than the one above without a study of its own.
 - The public data says that an infarct is visible in a record, not when it happened: an old scar scores like a new
   infarct.
 - It was made for ten seconds of a resting ECG; poor contact and movement are for the quality gate before it.
-"""
+{polarity}"""
 
 
 def card_text(manifest: Manifest) -> str:
@@ -85,6 +85,7 @@ def card_text(manifest: Manifest) -> str:
         robustness="\n".join([*_robustness(_part(manifest.metrics, "robustness")), ""]),
         alarms="\n".join([*_alarms(_part(manifest.metrics, "alarms")), ""]),
         failures="\n".join(f"- {failure}" for failure in known_failures(manifest)),
+        polarity="".join(f"- {line}\n" for line in _polarity(_part(manifest.metrics, "polarity"), manifest.lead)),
         data="\n".join(f"- {d.name}: {d.attribution} Licence: {d.licence}" for d in manifest.data),
     )
 
@@ -143,6 +144,19 @@ def _other_leads(leads: Mapping[str, Any], own: str, area: float) -> Iterator[st
     for lead, values in leads.items():
         if lead != own and values["auroc"] is not None and area - values["auroc"] > NOTABLE_FALL:
             yield f"Shown lead {lead} in the place of {own}, its AUROC for any-MI is {values['auroc']:.2f}."
+
+
+def _polarity(leads: Mapping[str, Any], own: str) -> Iterator[str]:
+    """What becomes of a lead that is worn upside down; nothing if that was not measured."""
+    if own in leads:
+        found = leads[own]
+        infarct = found["false_infarct"]
+        among = "" if infarct is None else f" ({infarct:.1%} of those with an infarct)"
+        yield (
+            f"Scores of a lead {own} that is worn upside down mean nothing. `POST /api/score` and a patient's"
+            f" strip say `inverted` for {found['found']:.1%} of such records, and for {found['false']:.1%} of"
+            f" upright ones{among}; nothing is refused for it."
+        )
 
 
 def _metrics(metrics: Mapping[str, Any]) -> Iterator[str]:

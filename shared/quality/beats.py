@@ -31,7 +31,7 @@ _SLOPE = 2  # half of 80 ms at 50 Hz
 
 _SHIFT = 8  # 80 ms: how far a beat is moved to lie on its sharpest point
 _CURVE = 4  # sharpness is measured across ± 40 ms
-_BEFORE, _BEAT = 25, 64  # a beat is 250 ms before its peak to 390 ms after
+_BEFORE, BEAT = 25, 64  # a beat is 250 ms before its peak to 390 ms after
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,31 @@ def rhythm(bandpassed: Windows, down: Windows) -> Rhythm:
         template=_template(bandpassed, tall),
         burst=seconds[-1] / np.maximum(seconds[1], np.float32(1e-6)),
     )
+
+
+def mean_beats(bandpassed: Windows, down: Windows) -> Windows:
+    """The mean beat of each window (one chunk, as for `rhythm`): `BEAT` samples about their median, r.m.s. 1.
+
+    Zeros where no beat is whole. Beats are found without regard to sign: minus the windows gives minus the beats,
+    to the bit.
+    """
+    energy = _smooth(_slope_energy(down))
+    rows, peaks = _aligned(bandpassed, _peaks(energy, _seconds(energy), _STEEP))
+    mean = np.zeros((len(bandpassed), BEAT), np.float32)
+    if not len(rows):
+        return mean
+    beats = _normal(_stretches(bandpassed, BEAT)[rows * WINDOW_SAMPLES + peaks - _BEFORE])
+    number = np.bincount(rows, minlength=len(bandpassed))
+    present = np.flatnonzero(number)
+    mean[present] = _normal(np.add.reduceat(beats, np.cumsum(number[present]) - number[present], axis=0))
+    return mean
+
+
+def _normal(beats: Windows) -> Windows:
+    level = beats - np.median(beats, axis=1, keepdims=True)
+    power = np.einsum("ij,ij->i", level, level) / np.float32(BEAT)
+    normal: Windows = level / (np.sqrt(power)[:, None] + np.float32(1e-6))
+    return normal
 
 
 def _slope_energy(down: Windows) -> Windows:
@@ -200,8 +225,8 @@ def _template(bandpassed: Windows, found: _Detections) -> Vector:
     distance = np.ones(count, np.float32)
     if not len(rows):
         return distance
-    beats = _stretches(bandpassed, _BEAT)[:, ::_STEP][rows * WINDOW_SAMPLES + peaks - _BEFORE]
-    beats -= np.einsum("ij->i", beats)[:, None] * np.float32(_STEP / _BEAT)
+    beats = _stretches(bandpassed, BEAT)[:, ::_STEP][rows * WINDOW_SAMPLES + peaks - _BEFORE]
+    beats -= np.einsum("ij->i", beats)[:, None] * np.float32(_STEP / BEAT)
     beats /= np.sqrt(np.einsum("ij,ij->i", beats, beats))[:, None] + np.float32(1e-6)
     present = np.flatnonzero(number)
     mean = np.add.reduceat(beats, np.cumsum(number[present]) - number[present], axis=0)
@@ -219,7 +244,7 @@ def _aligned(bandpassed: Windows, found: _Detections) -> tuple[Indices, Indices]
     """Windows and positions (100 Hz) of the beats, each on its sharpest point within ± 80 ms."""
     coarse = found.positions * _STEP
     first = coarse - _SHIFT - _CURVE
-    whole = (coarse >= _SHIFT + _BEFORE) & (coarse <= WINDOW_SAMPLES - _SHIFT - _BEAT + _BEFORE)
+    whole = (coarse >= _SHIFT + _BEFORE) & (coarse <= WINDOW_SAMPLES - _SHIFT - BEAT + _BEFORE)
     rows, first = found.rows[whole], first[whole]
     around = _stretches(bandpassed, 2 * (_SHIFT + _CURVE) + 1)[rows * WINDOW_SAMPLES + first]
     curve = 2 * around[:, _CURVE:-_CURVE] - around[:, : -2 * _CURVE] - around[:, 2 * _CURVE :]

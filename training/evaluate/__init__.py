@@ -8,6 +8,7 @@ scored      probabilities, findings and truth of the tested records
 figures     every figure at once, as a function of the records' weights
 results     results.json: figures with intervals, differences, robustness
 robustness  recorded noise, device rates, lost packets, a swapped lead
+polarity    whether a swapped lead is found
 varied      the figures under each of them, with the quality gate off and on
 matching    retrieval of a record's own twelve-lead embedding
 table       results.md

@@ -12,7 +12,7 @@ from scipy.signal import resample_poly
 
 from shared.quality import Limits, assess
 from shared.sections import WindowSettings
-from shared.signal import RATE_HZ, WINDOW_SAMPLES, bandpass, interpolate_missing, missing_share, resample
+from shared.signal import RATE_HZ, WINDOW_SAMPLES, interpolate_missing, missing_share, resample
 from shared.signal_to_noise import noise_amplitude, noise_gain, qrs_amplitude
 from shared.wfdb import RecordingError, Stretch, read_header, read_stretch
 from training.evaluate.data import EvaluationError
@@ -107,16 +107,6 @@ def assessable(windows_mv: Floats, missing: Floats | None = None) -> npt.NDArray
         windows_mv.reshape(-1, WINDOW_SAMPLES), missing=shares, limits=replace(Limits(), missing=most)
     ).accept
     return np.asarray(accepted.reshape(count, leads).all(axis=1), np.bool_)
-
-
-def upright(windows_mv: Floats) -> npt.NDArray[np.bool_]:
-    """Whether each window (n × 1 × 1000) skews upwards once band-passed: the simplest rule for a swapped lead.
-
-    Turned over, a window skews the other way, so the share of upright ones is both the rule's sensitivity and its
-    specificity.
-    """
-    clean = bandpass(windows_mv.reshape(-1, WINDOW_SAMPLES)).astype(np.float64)
-    return np.asarray(((clean - clean.mean(axis=1, keepdims=True)) ** 3).sum(axis=1) > 0, np.bool_)
 
 
 def _from_device(windows_mv: Floats, _rows: Rows, *, hertz: int) -> Floats:

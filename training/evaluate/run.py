@@ -14,6 +14,7 @@ from training.evaluate.data import EvaluationError, Tested
 from training.evaluate.matching import retrieval
 from training.evaluate.members import Member, assign
 from training.evaluate.models import Model, Rows, RunModel, open_model
+from training.evaluate.polarity import polarity
 from training.evaluate.results import MACROS, Measured, difference, summary
 from training.evaluate.robustness import Condition, Tape
 from training.evaluate.scored import Floats, Scored, score
@@ -92,6 +93,7 @@ def evaluate(wish: Wish, tested: Tested) -> Evaluated:
         results["noise"] = varied.noise(wish.tapes)
     if wish.conditions:
         results["conditions"] = varied.conditions()
+        results["polarity"] = polarity(store, wish.folds)
     first = replicates[0][0].model
     if wish.teacher is not None:
         results["retrieval"] = _retrieval(wish, replicates[0], store, rows)

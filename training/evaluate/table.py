@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.labels import MI_TYPES
 from training.evaluate.figures import MIN_POSITIVES
-from training.evaluate.robustness import AS_RECORDED, NOISES, PACKET_S
+from training.evaluate.robustness import NOISES, PACKET_S
 from training.evaluate.varied import overview
 
 _NAMES = {mi.code: mi.name for mi in MI_TYPES}
@@ -157,12 +157,13 @@ def _conditions(results: dict[str, Any]) -> Iterator[str]:
         f"From N Hz: resampled to that rate and back by the monitor's own resampler. Lost: packets of"
         f" {PACKET_S:g} s, filled as the monitor fills them; what lacks more than windowing allows does not pass."
     )
-    share = results["conditions"][AS_RECORDED]["upright"]
-    yield (
-        "A swapped lead passes the gate: nothing here detects it. The simplest rule, that a window skews"
-        f" downwards, would find {share:.1%} of swapped windows"
-        f" and take {1 - share:.1%} of the others for swapped."
-    )
+    yield "A swapped lead passes the gate. The shape of its mean beat gives it away:"
+    yield ""
+    yield "| lead | records | inverted: found | upright: taken for inverted | of those with an infarct |"
+    yield "|---|---:|---:|---:|---:|"
+    for lead, found in results["polarity"].items():
+        false = "undefined" if found["false_infarct"] is None else f"{found['false_infarct']:.1%}"
+        yield _cells(lead, f"{found['n']:,}", f"{found['found']:.1%}", f"{found['false']:.1%}", false)
 
 
 def _area(found: dict[str, Any]) -> str:

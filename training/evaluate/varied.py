@@ -10,7 +10,7 @@ from training.evaluate.figures import RANKING
 from training.evaluate.members import Member
 from training.evaluate.models import Rows, signals_of
 from training.evaluate.results import Measured, brief
-from training.evaluate.robustness import AS_RECORDED, Condition, Tape, assessable, conditions, upright, variations
+from training.evaluate.robustness import Condition, Tape, assessable, conditions, variations
 from training.evaluate.scored import Scored, score
 from training.metrics import Resampling
 from training.progress import Progress
@@ -42,7 +42,7 @@ class Varied:
         return found
 
     def conditions(self) -> dict[str, Any]:
-        """Of each condition that needs no noise, and how well the simplest rule tells a swapped lead."""
+        """Of each condition that needs no noise."""
         told = conditions(self._seed)
         progress = Progress("conditions", len(told) * len(self._rows), "records")
         found: dict[str, Any] = {}
@@ -50,7 +50,6 @@ class Varied:
             found[condition.name] = self.under(condition)
             progress.advance(len(self._rows))
         progress.close()
-        found[AS_RECORDED]["upright"] = self._upright()
         return found
 
     def under(self, condition: Condition, leads: tuple[str, ...] | None = None) -> dict[str, Any]:
@@ -71,10 +70,6 @@ class Varied:
         shown = leads or self._replicates[0][0].model.leads
         windows = np.concatenate(list(signals_of(self._store, self._rows, shown, condition.change)))
         return assessable(windows, None if condition.missing is None else condition.missing(self._rows))
-
-    def _upright(self) -> float:
-        leads = self._replicates[0][0].model.leads
-        return float(np.concatenate([upright(w) for w in signals_of(self._store, self._rows, leads)]).mean())
 
 
 def overview(results: dict[str, Any], own: str | None) -> dict[str, dict[str, Any]]:

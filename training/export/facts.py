@@ -129,6 +129,8 @@ def numbers_of(results: Mapping[str, Any]) -> dict[str, Any]:
     if "conditions" in results:
         (lead,) = results["models"][0]["leads"]
         kept["robustness"] = {name: _varied(found) for name, found in overview(dict(results), lead).items()}
+    if "polarity" in results:
+        kept["polarity"] = results["polarity"]
     return kept
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Scores = dict[str, float]
 Outcome = Literal["complete", "gapped", "unassessable"]
 StatusName = Literal["admitted", "standby", "discharged"]
+Polarity = Literal["upright", "inverted"]
 Probability = Field(ge=0, le=1)
 
 
@@ -203,6 +204,12 @@ class Strip(Answer):
     samples: list[int | None]
 
 
+class JudgedStrip(Strip):
+    """A patient's strip, and whether its newest ten seconds are upside down; null where that cannot be told."""
+
+    polarity: Polarity | None
+
+
 class Strips(Answer):
     """Waveforms of several patients."""
 
@@ -264,6 +271,7 @@ class ScoredWindow(Answer):
     outcome: Outcome
     quality: float | None
     scores: Scores | None
+    polarity: Polarity | None = Field(description="whether this window alone looks upside down (leads I and II)")
 
 
 class ScoringSummary(Answer):
@@ -275,6 +283,7 @@ class ScoringSummary(Answer):
     any_mi_mean: float | None
     any_mi_max: float | None
     type: str | None
+    polarity: Polarity | None = Field(description="of all scored windows together: `inverted` scores mean nothing")
 
 
 class Scoring(Answer):

@@ -74,7 +74,8 @@ def routes(sources: Sources) -> APIRouter:
     def work(kind: str, body: bytes, query: dict[str, Any]) -> bytes:
         sent = recording(kind, body, query, settings.api.max_upload_bytes)
         engine = engines.now()
-        found = scored(sent, Rules.of(settings.window), engine, max_missing=settings.window.max_missing)
+        rules, most = Rules.of(settings.window), settings.window.max_missing
+        found = scored(sent, rules, engine, lead=query["lead"], max_missing=most)
         return as_json(found | {"model": engine.version})
 
     @router.post(

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from services.inference.api import polarity
 from services.inference.api.patient_json import ANY_MI, OUTCOMES, scores_view
 from services.inference.api.uploads import Recording, Unreadable
 from services.inference.engine import Scored, score
@@ -30,20 +31,24 @@ def windows_of(recording: Recording, rules: Rules) -> int:
 
 
 def scored(
-    recording: Recording, rules: Rules, engine: Callable[[Array], Array], *, max_missing: float
+    recording: Recording, rules: Rules, engine: Callable[[Array], Array], *, lead: str, max_missing: float
 ) -> dict[str, Any]:
-    """Windows and a summary for JSON. Costs about a millisecond a window."""
+    """Windows and a summary for JSON. ``lead``: what the recording is of. Costs about a millisecond a window."""
     geometry = Geometry.at(recording.rate_mhz, rules)
     windows: list[dict[str, Any]] = []
+    odds: list[Array] = []
     total = windows_of(recording, rules)
     for first in range(0, total, _AT_ONCE):
         cut = _cut(recording, geometry, range(first, min(total, first + _AT_ONCE)))
         (found,) = score([cut], engine, max_missing=max_missing)
-        windows += [_view(cut, found, row) for row in range(len(found))]
-    return {
-        "windows": windows,
-        "summary": _summary(windows, len(recording.millivolts) / recording.rate_mhz * 1000),
-    }
+        turned = polarity.log_odds(found.strips, found.assessed, lead)
+        odds.append(turned[found.assessed])
+        words = polarity.words(turned, lead)
+        windows += [_view(cut, found, row) | {"polarity": words[row]} for row in range(len(found))]
+    # They are of one electrode, so their mean decides.
+    (whole,) = polarity.words(polarity.mean(np.concatenate(odds)), lead)
+    summary = _summary(windows, len(recording.millivolts) / recording.rate_mhz * 1000)
+    return {"windows": windows, "summary": summary | {"polarity": whole}}
 
 
 def _cut(recording: Recording, geometry: Geometry, numbers: range) -> Cut:

@@ -97,7 +97,16 @@ def test_every_condition_is_there_with_the_gate_off_and_on(results: tuple[Path, 
     assert untouched["any_mi"] == {key: found["any_mi"][key] for key in ("auroc", "ci")}
     assert found["conditions"][INVERTED]["assessable"]["share"] == untouched["assessable"]["share"]
     assert "| lead V5 | " in page
-    assert "A swapped lead passes the gate: nothing here detects it." in page
+
+
+def test_it_says_how_many_inverted_leads_are_found(results: tuple[Path, dict[str, Any]]) -> None:
+    page, found = (results[0] / "results.md").read_text(), results[1]["polarity"]
+    assert set(found) == {"I", "II"}
+    for lead, each in found.items():
+        assert each["n"] == 78
+        assert 0 <= each["false"] <= 1
+        assert 0 <= each["found"] <= 1
+        assert f"| {lead} | 78 | {each['found']:.1%} | {each['false']:.1%} | " in page
 
 
 def test_it_is_the_same_every_time(

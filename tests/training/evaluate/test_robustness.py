@@ -20,7 +20,6 @@ from training.evaluate.robustness import (
     assessable,
     conditions,
     read_tapes,
-    upright,
     variations,
 )
 
@@ -140,8 +139,5 @@ def test_windows_that_lack_more_than_windowing_allows_do_not_pass(beats: np.ndar
     assert assessable(beats, np.full(len(beats), 0.02, np.float32)).mean() > 0.9
 
 
-def test_a_swapped_lead_is_the_negative_and_skews_the_other_way(beats: np.ndarray) -> None:
-    turned = changed(INVERTED, beats)
-    np.testing.assert_array_equal(turned, -beats)
-    assert upright(beats).all()
-    assert not upright(turned).any()
+def test_a_swapped_lead_is_the_negative(beats: np.ndarray) -> None:
+    np.testing.assert_array_equal(changed(INVERTED, beats), -beats)

@@ -80,6 +80,26 @@ def test_csv_and_wfdb_say_the_same_as_json(
     assert other.json()["windows"] != expected["windows"]
 
 
+def test_a_recording_of_a_lead_worn_upside_down_is_named(web: httpx.Client, beating: Callable[..., Any]) -> None:
+    signal = beating(30, 250)
+    for turned, word in ((signal, "upright"), (-signal, "inverted")):
+        found = posted(web, turned.tolist(), 250)
+        assert found["summary"]["polarity"] == word
+        assert {window["polarity"] for window in found["windows"] if window["scores"]} == {word}
+
+
+def test_of_a_flat_recording_and_of_a_lead_that_points_either_way_no_polarity_is_told(
+    web: httpx.Client, beating: Callable[..., Any], record: Callable[..., Path]
+) -> None:
+    assert posted(web, [0.1] * 1500, 100)["summary"]["polarity"] is None
+    header = record("rec", np.column_stack([beating(20, 100)] * 2), sig_name=["V1", "II"])
+    said = web.post(
+        "/api/score?lead=V1", content=zipped(header.parent), headers={"Content-Type": "application/zip"}
+    )
+    assert said.json()["summary"]["polarity"] is None
+    assert said.json()["summary"]["scored"]
+
+
 def zipped(folder: Path, **more: bytes) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:

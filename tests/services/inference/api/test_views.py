@@ -147,6 +147,13 @@ def test_a_strip_is_the_newest_samples_of_the_log_in_their_places(
         assert strip["samples"] == [known.get(first + i) for i in range(len(strip["samples"]))]
 
 
+def test_a_strip_says_which_way_up_the_lead_is_worn(web: httpx.Client) -> None:
+    everybody = [each["patient"] for each in web.get("/api/patients").json()["patients"]]
+    told = [web.get(f"/api/patients/{name}/strip?seconds=2").json()["polarity"] for name in everybody]
+    assert told.count("upright") > len(told) // 2
+    assert set(told) <= {"upright", "inverted", None}
+
+
 def test_strips_of_several_come_in_the_order_asked_for_and_unknown_ones_are_empty(web: httpx.Client) -> None:
     names = [p["patient"] for p in everybody(web)[:3]] + ["nobody"]
     strips = web.get("/api/strips", params={"patient": names, "seconds": 2}).json()["strips"]
