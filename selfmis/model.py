@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from shared.artefact import load
+from shared.artefact import AlarmRules, load
 from shared.artefact.card import flat
 from shared.command import Parser, run
 
@@ -38,6 +38,7 @@ def main(argv: Sequence[str]) -> int:
         ("calibration", manifest.calibration.method),
         ("encoder", f"{manifest.encoder.family} {manifest.encoder.size or '(own size)'}"),
         ("pre-processing", f"version {manifest.preprocessing_version}"),
+        *(() if manifest.alarm is None else (("alarm rules", _rules(manifest.alarm)),)),
         *((f"metric {name}", value) for name, value in flat(manifest.metrics)),
         ("trained on", manifest.trained_on),
         *(("data", f"{source.name}: {source.licence}") for source in manifest.data),
@@ -48,6 +49,10 @@ def main(argv: Sequence[str]) -> int:
         table.add_row(name, value)
     Console(markup=False, highlight=False).print(table)
     return 0
+
+
+def _rules(rules: AlarmRules) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in rules.model_dump().items())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from shared.connection import Client, connect
 from shared.embedded import EmbeddedServer, embedded
 
 if TYPE_CHECKING:
-    from shared.artefact import Model
+    from shared.artefact import AlarmRules, Model
 
 pytest_plugins = ["tests.real_redis"]
 
@@ -115,10 +115,11 @@ def edit() -> Callable[[Path, str, str], Path]:
 
 
 @pytest.fixture(scope="session")
-def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], "Model"]:
+def make_model(tmp_path_factory: pytest.TempPathFactory) -> "Callable[..., Model]":
     """Makes real, tiny model folders by version: the small encoder with seeded weights, exported as training does.
 
-    Untrained, so its scores mean nothing; everything else about it is real. All versions score alike.
+    Untrained, so its scores mean nothing; everything else about it is real. All versions score alike. ``alarm``:
+    the rules that it carries.
     """
     from services.ingest.synthetic import case, simulate
     from shared.artefact import DataSource, Facts, load
@@ -132,7 +133,7 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], "Mod
     encoder = build("small", seed=1)
     head = new_head(encoder.dim, HeadConfig(kind="linear", outputs=len(SCORE_NAMES)), seed=2)
 
-    def make(version: str) -> "Model":
+    def make(version: str, alarm: "AlarmRules | None" = None) -> "Model":
         folder = tmp_path_factory.mktemp("models") / f"untrained-{version}"
         facts = Facts.stated(
             name="untrained",
@@ -144,6 +145,7 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], "Mod
             trained_on="nothing",
             created=datetime(2026, 1, 1, tzinfo=UTC),
             revision="test",
+            alarm=alarm,
         )
         write(folder, Classifier(encoder, head).eval(), facts, golden_mv=strips.astype(np.float32))
         return load(folder)

@@ -29,7 +29,7 @@ from services.inference.engine import open_engine
 from services.inference.monitor.offline import compare, offline
 from services.inference.monitor.shard import ShardRules
 from services.ingest.streaming import stopped_by_signals
-from shared.artefact import Model, load, shipped
+from shared.artefact import Model, load, shipped, under
 from shared.command import ANSWER_IS_NO, DONE, Parser, run, settings_arguments
 from shared.connection import Client, connect
 from shared.embedded import embedded
@@ -131,7 +131,7 @@ def _summary(
 ) -> tuple[dict[str, Any], str]:
     shards = settings.stream.shards
     engine = open_engine(model, settings.engine)
-    rules = ShardRules.of(settings)
+    rules = ShardRules.of(under(settings, model.manifest.alarm))
     mismatch = 0
     for shard in range(shards):
         expected = offline(client, shard, rules, engine, max_missing=settings.window.max_missing)

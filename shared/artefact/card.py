@@ -83,7 +83,7 @@ def card_text(manifest: Manifest) -> str:
         metrics="\n".join(_metrics(manifest.metrics)),
         precision="\n".join([*_precision(_part(manifest.metrics, "bf16")), ""]),
         robustness="\n".join([*_robustness(_part(manifest.metrics, "robustness")), ""]),
-        alarms="\n".join([*_alarms(_part(manifest.metrics, "alarms")), ""]),
+        alarms="\n".join([*_alarms(_part(manifest.metrics, "alarms"), carried=manifest.alarm is not None), ""]),
         failures="\n".join(f"- {failure}" for failure in known_failures(manifest)),
         polarity="".join(f"- {line}\n" for line in _polarity(_part(manifest.metrics, "polarity"), manifest.lead)),
         data="\n".join(f"- {d.name}: {d.attribution} Licence: {d.licence}" for d in manifest.data),
@@ -208,12 +208,13 @@ def _robustness(varied: Mapping[str, Any]) -> Iterator[str]:
     yield ""
 
 
-def _alarms(alarms: Mapping[str, Any]) -> Iterator[str]:
+def _alarms(alarms: Mapping[str, Any], *, carried: bool) -> Iterator[str]:
     """What its alarms did on streams; nothing if that was not tried."""
     if not alarms:
         return
     rules = ", ".join(f"`{name}` {value:g}" for name, value in alarms["rules"].items())
-    yield from ("## Alarms on streams", "", f"With the rules {rules}:", "")
+    where = ", which the monitor uses unless its settings say otherwise" if carried else ""
+    yield from ("## Alarms on streams", "", f"With the rules {rules}{where}:", "")
     yield "| | infarcts | sensitivity | median s to detection | false alarms per patient-hour |"
     yield "|---|---:|---|---:|---:|"
     for name, title in (("recorded", "streams of other recordings"), ("simulated", "simulated patients")):

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from shared.artefact.alarm_rules import AlarmRules
 from shared.artefact.errors import ArtefactError, shown
 from shared.labels import SCORE_NAMES
 from shared.score_histogram import SCORE_EDGES
@@ -126,7 +127,8 @@ class Facts(_Record):
     trained_on: Line  # which part of the data: folds, counts
     created: UtcTime
     revision: Line  # of the code that trained it
-    reference: ScoreReference | None = None  # absent in the folders of earlier versions
+    reference: ScoreReference | None = None  # absent in the folders of earlier versions, as is what follows
+    alarm: AlarmRules | None = None  # picked for this model; what nobody sets otherwise
 
     @classmethod
     def stated(cls, **values: Any) -> "Facts":
@@ -171,8 +173,9 @@ class Manifest(Facts):
 
     def _body(self) -> dict[str, Any]:
         body = self.model_dump(mode="json")
-        if self.reference is None:  # a folder written before there was one keeps its text and its name
-            del body["reference"]
+        for name in ("reference", "alarm"):
+            if body[name] is None:  # a folder written before there was one keeps its text and its name
+                del body[name]
         return body
 
 

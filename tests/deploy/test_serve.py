@@ -16,7 +16,7 @@ from deploy.doctor.ward import examine_ward
 from deploy.doctor.web import examine_api
 from deploy.local import LocalError, launch
 from services.inference.monitor.pulse import pulses
-from shared.artefact import Model
+from shared.artefact import AlarmRules, Model
 from tests.deploy.house import ALARM, ROOT, SHARDS, House, until
 
 UNREACHABLE = {**ALARM, "low": 0.97, "medium": 0.98, "high": 0.99}
@@ -116,9 +116,10 @@ def test_replicas_go_on_while_the_controller_is_killed(house: House) -> None:
 
 
 def test_rules_and_model_change_without_a_restart_and_alerts_name_the_new_model(
-    house: House, make_model: Callable[[str], Model]
+    house: House, make_model: Callable[..., Model]
 ) -> None:
-    before = house.deploy(user_config={"alarm": UNREACHABLE})
+    quiet = make_model("quiet", AlarmRules.model_validate(UNREACHABLE))  # rules of its own, which nobody overrides
+    before = house.deploy(user_config={"model": str(quiet.folder)})
     house.ingest(30)
     house.catch_up()
     assert house.mi_alerts() == []

@@ -125,6 +125,7 @@ def export(
         created=now,
         revision=revision(),
         reference=reference_scores(run, store, decision),
+        alarm=metrics["alarms"]["rules"] if streams is not None else None,
     )
     write(out, run.classifier, facts, golden_mv=golden_windows(store, decision.folds, run.leads[0]))
     model = load(out, expect_lead=run.leads[0])

@@ -19,7 +19,7 @@ from services.inference.monitor.shard import ShardRules
 from services.inference.monitor.worker import Worker
 from services.inference.serving.user_config import Changed, changed
 from shared.artefact import load as load_model
-from shared.artefact import shipped
+from shared.artefact import shipped, under
 from shared.errors import SelfmisError
 from shared.settings import Settings
 from shared.settings import load as load_settings
@@ -46,7 +46,8 @@ class Monitor:
             raise SelfmisError("a Monitor needs a Redis: set redis.url (SELFMIS_REDIS_URL)")
         self._args_model = self._model = model or str(shipped(settings.window.lead))
         replica = serve.get_replica_context().replica_id.unique_id
-        loop = PullLoop(where, settings, replica, _engine(self._model, settings))
+        self._engine = _engine(self._model, settings)
+        loop = PullLoop(where, under(settings, self._engine.model.manifest.alarm), replica, self._engine)
         self._worker = Worker(loop)
         self._measured = (time.monotonic(), 0.0)
 
@@ -90,9 +91,10 @@ class Monitor:
 
     def _adopt(self, wanted: Changed) -> None:
         settings, model = wanted.settings, wanted.model or self._args_model
-        engine = None if model == self._model else _engine(model, settings)
-        self._worker.loop.reconfigure(ShardRules.of(settings), engine)
-        self._model = model
+        engine = self._engine if model == self._model else _engine(model, settings)
+        rules = ShardRules.of(under(settings, engine.model.manifest.alarm))
+        self._worker.loop.reconfigure(rules, None if engine is self._engine else engine)
+        self._model, self._engine = model, engine
         self._worker.loop.pulse.refused = None
 
 

@@ -18,7 +18,7 @@ JSON = st.recursive(
 )
 KEYS = (
     "name", "version", "lead", "thresholds", "calibration", "metrics", "data", "trained_on", "created", "revision",
-    "reference",
+    "reference", "alarm",
     "format", "labels", "rate_hz", "window_samples", "preprocessing_version", "encoder", "head", "files", "sha256",
 )  # fmt: skip
 

@@ -16,6 +16,7 @@ from shared.score_histogram import buckets
 from training.classifier import load_run
 from training.decision import read_decision
 from training.evaluate.command import main as evaluate
+from training.export.alarms import KEPT, PARTS
 from training.export.command import main
 from training.store import Store
 
@@ -168,3 +169,27 @@ def test_recordings_of_unknown_origin_need_a_credit(probed: Path, cohort: Path, 
 def test_a_folder_that_exists_is_not_written_over(model: Path, probed: Path, cohort: Path) -> None:
     with pytest.raises(SelfmisError, match="exists already"):
         main([str(probed), "--store", str(cohort), "--out", str(model)])
+
+
+def test_rules_that_were_picked_for_it_go_into_the_manifest(
+    model: Path, probed: Path, cohort: Path, tmp_path: Path
+) -> None:
+    before = load(model).manifest
+    rules = {"low": 0.3, "medium": 0.6, "high": 0.8, "off": 0.2, "smoothing": 0.4}
+    rules |= {"on_windows": 2, "of_windows": 3, "off_windows": 5}
+    kind = {"patients": 2, "episodes": 0, "detected": 0, "false_alarms": 1}
+    part = dict.fromkeys(KEPT, 1) | {"kinds": {"NORM": kind}}
+    of = {
+        "name": "tiny",
+        "lead": "I",
+        "weights_sha256": before.files["weights.safetensors"].sha256,
+        "calibration": before.calibration.model_dump(mode="json"),
+    }
+    streams = tmp_path / "streams.json"
+    streams.write_text(json.dumps({"model": of, "rules": rules, **dict.fromkeys(PARTS, part)}))
+    out = tmp_path / "tiny"
+    assert main([str(probed), "--out", str(out), "--store", str(cohort), "--streams", str(streams)]) == 0
+    carried = load(out).manifest.alarm
+    assert carried is not None
+    assert carried.model_dump() == rules
+    assert "which the monitor uses unless its settings say otherwise" in (out / "MODEL_CARD.md").read_text()
