@@ -32,15 +32,20 @@ class Labelled:
 
 
 def cinc2017(folder: Path, every: int = 1) -> Iterator[Labelled]:
-    """Each ``every``-th hand-held recording of CinC 2017 with its label: N, A, O or ~ (noisy)."""
+    """Each ``every``-th hand-held recording of CinC 2017 as windows, with its label: N, A, O or ~ (noisy)."""
+    for name, label, signal, rate_mhz in handheld(folder, every):
+        yield Labelled(name, label, whole_windows(signal, rate_mhz), rate_mhz)
+
+
+def handheld(folder: Path, every: int = 1) -> Iterator[tuple[str, str, npt.NDArray[np.float32], int]]:
+    """The same whole: name, label, millivolts and rate in millihertz of each recording."""
     table = next((folder / name for name in _REFERENCES if (folder / name).is_file()), None)
     if table is None:
         raise RecordingsError(f"{folder} is not CinC 2017: it has no {_REFERENCES[0]}")
     with table.open(newline="") as lines:
         for row in itertools.islice(csv.reader(lines), 0, None, every):
             if len(row) >= 2 and row[1] in {"N", "A", "O", "~"}:
-                signal, rate_mhz = _signal(folder / row[0], 0)
-                yield Labelled(row[0], row[1], whole_windows(signal, rate_mhz), rate_mhz)
+                yield row[0], row[1], *_signal(folder / row[0], 0)
 
 
 _REFERENCES = ("REFERENCE.csv", "REFERENCE-v3.csv")

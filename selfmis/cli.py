@@ -45,6 +45,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "alarms streams", "benchmarks.model_on_streams", "a model's alarms on streams: recordings and simulator"
     ),
+    Command("alarms burden", "benchmarks.burden", "a model's alarms on hand-held recordings of another device"),
     Command("alerts export", "services.inference.export.command", "committed alerts and audit as WFDB and FHIR"),
     Command("webhook", "services.inference.webhook.command", "post each alert, signed, to those who asked for it"),
     Command("plan", "deploy.plan.command", "how many cores, shards and Redis servers some patients take"),

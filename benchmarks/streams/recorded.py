@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.streams.stream import Floats, Length, Stream
-from services.ingest.recordings.seam import beat_aligned
+from benchmarks.streams.stream import Floats, Length, Stream, looped
 from shared.labels import ANY_MI, MI_CODES
 from shared.signal import RATE_HZ
 from shared.signal_to_noise import noise_gain, qrs_amplitude
@@ -63,14 +62,7 @@ def recorded(
 
 
 def _looped(store: Store, row: int, lead: str, seconds: float) -> Floats:
-    """A record over and over, its ends joined where nobody sees it, in steps of a microvolt."""
-    microvolts = np.rint(store.signals(np.array([row]), leads=(lead,))[0, 0] * 1000)
-    loop = beat_aligned(np.clip(microvolts, -32768, 32767).astype(np.int16), RATE_MHZ)
-    index = np.arange(round(seconds * RATE_HZ))
-    size = len(loop.samples)
-    again = index >= size
-    index[again] = loop.start + (index[again] - loop.start) % (size - loop.start)
-    return (loop.samples[index] / 1000).astype(np.float32)
+    return looped(store.signals(np.array([row]), leads=(lead,))[0, 0], RATE_MHZ, seconds)
 
 
 def _with_bouts(signal: Floats, tapes: Sequence[Tape], random: np.random.Generator) -> Floats:

@@ -1,9 +1,11 @@
-"""One patient's samples, and when the infarct begins."""
+"""One patient's samples, when the infarct begins, and recordings that never end."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from services.ingest.recordings.seam import beat_aligned
 
 Floats = npt.NDArray[np.float32]
 
@@ -30,3 +32,14 @@ class Length:
 
     seconds: float = 600.0
     onset_s: float = 300.0
+
+
+def looped(millivolts: Floats, rate_mhz: int, seconds: float) -> Floats:
+    """A recording over and over for so long, its ends joined where nobody sees it, in steps of a microvolt."""
+    microvolts = np.clip(np.rint(millivolts * 1000), -32768, 32767).astype(np.int16)
+    loop = beat_aligned(microvolts, rate_mhz)
+    index = np.arange(round(seconds * rate_mhz / 1000))
+    size = len(loop.samples)
+    again = index >= size
+    index[again] = loop.start + (index[again] - loop.start) % (size - loop.start)
+    return (loop.samples[index] / 1000).astype(np.float32)

@@ -14,6 +14,7 @@ import {
 
 const POINTS = 600;
 const TALL_MM = 40;
+const POLARITIES = { upright: "upright", inverted: "seems to be worn upside down: then its scores mean nothing" };
 
 export class PatientView {
   // act(action, {patient, alarm, device}): somebody wants it done.
@@ -39,6 +40,7 @@ export class PatientView {
     this.close();
     this.patient = patient;
     this.detail = null;
+    this.polarity = null;
     this.alerts = [];
     this.chosen = null;
     byId("p-name").textContent = patient;
@@ -73,7 +75,7 @@ export class PatientView {
     this.trend.draw();
   }
 
-  // What only the patient's own addresses tell: course, alerts, mutes, audit.
+  // What only the patient's own addresses tell: course, alerts, which way up the lead is, mutes, audit.
   async load() {
     const patient = this.patient;
     if (patient === null) return;
@@ -82,12 +84,14 @@ export class PatientView {
     const { signal } = this.loading;
     const asked = Date.now();
     try {
-      const [detail, trend, alerts] = await Promise.all([
+      const [detail, trend, alerts, strip] = await Promise.all([
         this.api.get(patientPath(patient), signal),
         this.api.get(patientPath(patient, `/trend?${query({ points: POINTS })}`), signal),
         this.api.get(`/api/alerts?${query({ patient, limit: 100 })}`, signal),
+        this.api.get(patientPath(patient, "/strip"), signal),
       ]);
       if (this.patient !== patient) return;
+      this.polarity = strip.polarity;
       this.detail = detail;
       this.alerts = alerts.alerts;
       this.ward.take(detail, asked);
@@ -172,6 +176,7 @@ export class PatientView {
       ["Rate", rate ? `${rate} Hz` : "–"],
       ["Quality", `${percent(patient.quality)}${patient.outcome ? `, ${plain(patient.outcome)}` : ""}`],
       ["Refused for", (patient.rejected_for ?? []).map(plain).join(", ") || "–"],
+      ["Lead", POLARITIES[this.polarity] ?? "–"],
       ["Most likely type", patient.type ? typeName(patient.type) : "–"],
     ];
     const stamp = JSON.stringify(facts);

@@ -159,6 +159,12 @@ def test_what_is_done_to_a_patient_shows_with_who_did_it(house: House, api: int,
     until(lambda: "H10-0007" in page.locator("#p-facts").inner_text(), "the device")
 
 
+def test_a_patients_page_says_which_way_up_the_lead_is_worn(house: House, api: int, visit: Visit) -> None:
+    house.device("p-upright", 19)
+    page = visit(api, "#/patient/p-upright")
+    until(lambda: "upright" in page.locator("#p-facts").inner_text(), "the polarity", 30)
+
+
 def test_names_and_words_of_an_attacker_stay_text(house: House, api: int, visit: Visit) -> None:
     for name in NASTY:
         house.device(name, 17)
