@@ -103,10 +103,10 @@ def test_it_says_how_many_inverted_leads_are_found(results: tuple[Path, dict[str
     page, found = (results[0] / "results.md").read_text(), results[1]["polarity"]
     assert set(found) == {"I", "II"}
     for lead, each in found.items():
-        assert each["n"] == 78
+        assert 78 <= each["n"] <= 80  # as many as have the lead
         assert 0 <= each["false"] <= 1
         assert 0 <= each["found"] <= 1
-        assert f"| {lead} | 78 | {each['found']:.1%} | {each['false']:.1%} | " in page
+        assert f"| {lead} | {each['n']} | {each['found']:.1%} | {each['false']:.1%} | " in page
 
 
 def test_it_is_the_same_every_time(
