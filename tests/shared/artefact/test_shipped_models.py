@@ -77,6 +77,14 @@ def test_its_figures_are_there_and_the_card_tells_them(folder: Path) -> None:
 
 
 @shipped_model
+def test_it_carries_the_alarm_rules_that_its_figures_are_of(folder: Path) -> None:
+    manifest = load(folder).manifest
+    assert manifest.alarm is not None
+    assert manifest.alarm.model_dump() == manifest.metrics["alarms"]["rules"]
+    assert manifest.metrics["polarity"][manifest.lead]["found"] > 0.9
+
+
+@shipped_model
 def test_no_file_of_it_is_code(folder: Path) -> None:
     assert {path.suffix for path in folder.iterdir()} == {".md", ".json", ".onnx", ".safetensors"}
     assert sum(path.stat().st_size for path in folder.iterdir()) < 32 << 20
