@@ -52,7 +52,7 @@ class Bite:
     """How many entries of a shard one step takes: so many that a step stays well within a lease.
 
     A backlog read at once would take longer than the lease it must be committed under, be lost, and be
-    read again, for ever. Begins small, doubles while steps are quick, halves when they are not.
+    read again, for ever. Begins small, doubles while twice as much would not take too long, halves when it does.
     """
 
     def __init__(self, longest_s: float, *, first: int = 8, most: int = 256) -> None:
@@ -64,7 +64,7 @@ class Bite:
         """A step of up to ``entries`` of one shard took so long."""
         if seconds > self._longest_s:
             self.entries = max(1, self.entries // 2)
-        elif seconds < self._longest_s / 3 and entries >= self.entries:
+        elif seconds < self._longest_s / 2 and entries >= self.entries:
             self.entries = min(self._most, self.entries * 2)
 
 

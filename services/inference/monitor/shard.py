@@ -94,7 +94,7 @@ class Room:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Judged:
-    """What the windows of one shard's step led to."""
+    """What the windows of one shard's step led to. ``counted`` is for whoever counts on."""
 
     said: Sequence[alarms.Alert]
     bodies: Sequence[bytes]
@@ -179,7 +179,7 @@ class Shard:
         step, said = placed.step, judged.said
         alerts = [Alert(alert.id, body) for alert, body in zip(said, judged.bodies, strict=True)]
         audit: list[bytes] = []
-        counters: Counter[str] = Counter()
+        counters = judged.counted
         by_people: list[alarms.Alert] = []
         for command in placed.pulled.commands:
             outcome = self._obey(command.id, command.fields, model, by_people, audit)
@@ -187,8 +187,8 @@ class Shard:
             self._command = command.id
         by_clock = [*placed.returned, *(self._look(look, model) if look is not None else ())]
         alerts += [Alert(alert.id, plain(alert)) for alert in (*by_people, *by_clock)]
-        counters.update(judged.counted)
-        counters.update(self._counted((*said, *by_people, *by_clock)))
+        for name, amount in self._counted((*said, *by_people, *by_clock)).items():
+            counters[name] += amount
         for name, amount in step.facts.items():
             counters[f"facts|{name}"] += amount
         for letter in placed.dead:
@@ -230,9 +230,11 @@ class Shard:
 
     def _counted(self, said: Iterable[alarms.Alert]) -> Counter[str]:
         """These alerts, and by how much the numbers of patients and active alarms have changed with them."""
-        counted = Counter(map(alert_counted, said))
-        counted.update(self.alarms.census())
-        counted.update(self._liveness.census())
+        counted = self.alarms.census()
+        for name, change in self._liveness.census().items():
+            counted[name] += change
+        for alert in said:
+            counted[alert_counted(alert)] += 1
         return counted
 
     def _known(self, states: Mapping[bytes, bytes]) -> Iterator[Known]:

@@ -1,6 +1,7 @@
 """What one step is to be told of each shard's frames: facts to count, and headers of refused frames."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -47,10 +48,11 @@ class Account:
         for at in np.flatnonzero(counted).tolist():
             self._facts[at // kinds][f"windows_{Outcome(at % kinds).name.lower()}"] += int(counted[at])
 
-    def facts(self, seat: int) -> Counter[str]:
+    def facts(self, seat: int) -> Mapping[str, int]:
         """What to count of a shard."""
-        samples = dict(zip(_SAMPLES, self._samples[:, seat].tolist(), strict=True))
-        return +(self._facts[seat] + Counter(samples))
+        facts: dict[str, int] = self._facts[seat]
+        samples = zip(_SAMPLES, self._samples[:, seat].tolist(), strict=True)
+        return facts | {name: amount for name, amount in samples if amount}
 
     def refused(self, seat: int) -> tuple[tuple[str, Headers], ...]:
         """Headers of a shard's refused frames by reason."""
