@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.report import json_argument, present
-from services.inference.windows import Cutter, Rules
+from services.inference.windows import Cutter, Rules, Ward, cut_together
 from shared.command import Parser, run
 from shared.errors import SelfmisError
 from shared.frames import Frames, headers
@@ -51,14 +51,16 @@ def main(argv: Sequence[str]) -> int:
     if not 0 <= arguments.loss < 1:
         raise SelfmisError("bench windows: --loss is a share, from 0 to below 1")
     sizes = [len(part) for part in np.array_split(np.arange(arguments.patients), arguments.shards)]
-    wards = [roster(size, arguments.rate, shard) for shard, size in enumerate(sizes)]
-    cutters = [Cutter(Rules()) for _ in wards]
+    rosters = [roster(size, arguments.rate, shard) for shard, size in enumerate(sizes)]
+    ward = Ward(Rules())  # one for all shards, as in a replica
+    cutters = [Cutter(Rules(), ward=ward) for _ in rosters]
     costs: list[tuple[float, int, int]] = []
     for index in range(arguments.seconds):
-        batches = [second(ward, index, arguments.loss, shard) for shard, ward in enumerate(wards)]
+        batches = [second(each, index, arguments.loss, shard) for shard, each in enumerate(rosters)]
         entry = f"{_START_MS + 1000 * index}-0"
         begin = time.process_time()
-        windows = sum(len(c.step([(entry, [b])]).cut) for c, b in zip(cutters, batches, strict=True) if len(b))
+        steps = cut_together([(c, [(entry, [b])]) for c, b in zip(cutters, batches, strict=True) if len(b)])
+        windows = sum(len(step.rows) for step in steps)
         costs.append((time.process_time() - begin, windows, sum(map(len, batches))))
     # The first windows come with the growth of the rings. Then 5 s after 5 s: the best of them measures us,
     # the others what runs beside us.
@@ -73,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
         "us_per_frame": seconds / frames * 1e6,
         "patients": arguments.patients,
         "shards": arguments.shards,
-        "bytes_per_patient": sum(c.nbytes for c in cutters) / arguments.patients,
+        "bytes_per_patient": ward.nbytes / arguments.patients,
     }
     present("cutting windows, one core", figures, arguments.json)
     return 0

@@ -9,6 +9,7 @@ committed, so that a restarted source resumes where the committed windows need i
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -23,6 +24,7 @@ class PositionError(SelfmisError):
     """A position record in Redis that this program did not write."""
 
 
+@lru_cache(maxsize=1 << 12)  # each is looked at again and again while its step lasts
 def parse_id(entry_id: str) -> tuple[int, int]:
     """A stream entry id as (milliseconds, sequence), which sort as Redis sorts them."""
     milliseconds, dash, sequence = entry_id.partition("-")

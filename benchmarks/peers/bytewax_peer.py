@@ -39,7 +39,8 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from benchmarks.peers.job import READY, RESULTS, Job, cut_of, fields, local_scorer, results, window_row
 from services.inference.alarms import AlarmWard, Alert
 from services.inference.engine import Scored
-from services.inference.monitor.shard import ShardRules, evidence
+from services.inference.monitor.saying import evidence
+from services.inference.monitor.shard import ShardRules
 from services.inference.windows import Cut
 from shared.connection import Client, connect
 from shared.errors import SelfmisError

@@ -13,7 +13,8 @@ from services.inference.alarms import AlarmWard
 from services.inference.commit.reader import Entry, Pulled
 from services.inference.engine import Engine, score
 from services.inference.monitor.decoding import decoded
-from services.inference.monitor.shard import ShardRules, evidence
+from services.inference.monitor.saying import evidence
+from services.inference.monitor.shard import ShardRules
 from services.inference.windows import Cutter
 from shared.connection import Client
 from shared.settings import Settings

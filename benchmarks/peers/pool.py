@@ -27,7 +27,8 @@ from benchmarks.peers.job import READY, RESULTS, Job, Scorer, fields, local_scor
 from services.inference.alarms import AlarmWard, Alert
 from services.inference.commit.reader import Entry, Pulled
 from services.inference.monitor.decoding import decoded
-from services.inference.monitor.shard import ShardRules, evidence
+from services.inference.monitor.saying import evidence
+from services.inference.monitor.shard import ShardRules
 from services.inference.windows import Cutter
 from shared.command import DONE, run
 from shared.connection import Client, connect

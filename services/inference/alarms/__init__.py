@@ -4,6 +4,8 @@ Only `Liveness` (silent streams) is told a time; everything else runs on sample 
 """
 
 from services.inference.alarms.alert import Alert, AlertError
+from services.inference.alarms.batch import apply_together
+from services.inference.alarms.beds import Beds
 from services.inference.alarms.commands import Action, Applied, Command, CommandError, Outcome
 from services.inference.alarms.evidence import Scored
 from services.inference.alarms.liveness import Known, Liveness, Silence
@@ -18,6 +20,7 @@ __all__ = [
     "Alert",
     "AlertError",
     "Applied",
+    "Beds",
     "Cause",
     "Command",
     "CommandError",
@@ -33,4 +36,5 @@ __all__ = [
     "StateError",
     "Status",
     "Transition",
+    "apply_together",
 ]

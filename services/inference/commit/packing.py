@@ -5,23 +5,26 @@ storing it. Measured at 1,000 patients, packing first took less than half the cl
 """
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from itertools import chain
 
 
 def packed(strings: Iterable[bytes]) -> bytes:
     """A flat array of byte strings; empty bytes for an empty one, which the scripts skip."""
-    parts = [part for string in strings for part in (_head(len(string)), string)]
-    return b"\xdd" + (len(parts) // 2).to_bytes(4, "big") + b"".join(parts) if parts else b""
+    every = list(strings)
+    if not every:
+        return b""
+    heads = [_SHORT[length] if length < len(_SHORT) else _head(length) for length in map(len, every)]
+    body = chain.from_iterable(zip(heads, every, strict=True))
+    return b"\xdd" + len(every).to_bytes(4, "big") + b"".join(body)
 
 
 def packed_pairs(pairs: Mapping[bytes, bytes]) -> bytes:
     """A mapping as a flat array: name, value, name, value …"""
     if not pairs:
         return b""
-    return packed([part for pair in pairs.items() for part in pair])
+    return packed(chain.from_iterable(pairs.items()))
 
 
-@lru_cache(maxsize=1024)
 def _head(length: int) -> bytes:
     if length < 32:
         return bytes((0xA0 | length,))
@@ -30,3 +33,6 @@ def _head(length: int) -> bytes:
     if length < 1 << 16:
         return b"\xda" + length.to_bytes(2, "big")
     return b"\xdb" + length.to_bytes(4, "big")
+
+
+_SHORT = [_head(length) for length in range(1 << 8)]

@@ -61,11 +61,12 @@ class Script:
 
 # KEYS: lease, position, counters, alerts, audit, dead letters, commands, the hashes of the kinds, then the
 #       trend of each patient who has new points.
-# ARGV: token, lease ms, expected sequence, next sequence, commit id, offset, rewind, command,
+# ARGV: one packed list of: token, lease ms, expected sequence, next sequence, commit id, offset, rewind, command,
 #       alerts max, alerts keep ms, audit max, dead letters max, then packed lists: counters, alerts, audit,
 #       dead letters, trend points (one string a trend); bytes of a point, most points, trend keep ms,
 #       audit keep ms; how many kinds, then the packed lists: put of each kind, drop of each kind.
 COMMIT = Script("""
+local ARGV = cmsgpack.unpack(ARGV[1])
 local stored = redis.call('HMGET', KEYS[2], 'sequence', 'commit', 'command')
 local sequence = stored[1] or '0'
 -- This very commit, seen before: it lasts, and nothing is done twice.

@@ -124,13 +124,14 @@ class ShardStore:
     def __init__(self, link: Link, *, lease_ms: int, retention: Retention) -> None:
         self._link = link
         self._lease_ms = lease_ms
-        self._limits = (
+        limits = (
             retention.alerts_max,
             retention.alerts_keep_ms,
             retention.audit_max,
             retention.dead_letters_max,
         )
-        self._kept = (POINT.itemsize, retention.trend_points, retention.trend_keep_ms, retention.audit_keep_ms)
+        kept = (POINT.itemsize, retention.trend_points, retention.trend_keep_ms, retention.audit_keep_ms)
+        self._limits, self._kept = ([b"%d" % number for number in numbers] for numbers in (limits, kept))
 
     def load(self, holding: Holding) -> Snapshot | None:
         """What is stored of the shard, and the holding set to it; None when the lease is no longer ours.
@@ -207,20 +208,25 @@ class ShardStore:
             return self._settled(holding, Outcome.MOVED, now_s)
         return (
             (*_keys(holding.shard), *(trend_key(holding.shard, name) for name in facts.trend)),
+            # One argument: redis-py spends more on handing over each than Redis on unpacking all.
             (
-                holding.token,
-                self._lease_ms,
-                before.sequence,
-                after.sequence,
-                after.commit,
-                after.offset,
-                after.rewind,
-                after.command,
-                *self._limits,
-                *_lists(facts),
-                *self._kept,
-                len(_KINDS),
-                *_hashes(facts),
+                packed(
+                    (
+                        holding.token.encode(),
+                        b"%d" % self._lease_ms,
+                        b"%d" % before.sequence,
+                        b"%d" % after.sequence,
+                        after.commit.encode(),
+                        after.offset.encode(),
+                        after.rewind.encode(),
+                        after.command.encode(),
+                        *self._limits,
+                        *_lists(facts),
+                        *self._kept,
+                        b"%d" % len(_KINDS),
+                        *_hashes(facts),
+                    )
+                ),
             ),
         )
 
@@ -254,8 +260,8 @@ class ShardStore:
 
 
 @lru_cache(maxsize=1 << 14)  # as many as there may be shards
-def _keys(shard: int) -> Sequence[str]:
-    return (
+def _keys(shard: int) -> Sequence[bytes]:
+    keys = (
         lease_key(shard),
         position_key(shard),
         counters_key(shard),
@@ -265,6 +271,7 @@ def _keys(shard: int) -> Sequence[str]:
         commands_key(shard),
         *(kind.key(shard) for kind in _KINDS),
     )
+    return tuple(key.encode() for key in keys)
 
 
 def _hashes(facts: Facts) -> list[bytes]:

@@ -1,8 +1,9 @@
 """The newest window of each patient as views show it: a small fixed record, committed with the step."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from services.inference.engine import Scored
 from shared.errors import SelfmisError
@@ -28,10 +29,10 @@ class LatestError(SelfmisError):
     """A record in Redis that this program did not write."""
 
 
-def latest(windows: np.ndarray[Any, np.dtype[np.void]], scored: Scored) -> dict[bytes, bytes]:
-    """The record of every patient of whom windows closed; of several the last."""
-    if not len(windows):
-        return {}
+def latest(
+    windows: npt.NDArray[np.void], scored: Scored, parts: Sequence[npt.NDArray[np.int64]]
+) -> list[dict[bytes, bytes]]:
+    """The record of every patient of whom windows closed, of several the last: of each part of the rows."""
     records = np.zeros(len(windows), LATEST)
     records["version"] = VERSION
     records["outcome"] = windows["outcome"]
@@ -42,8 +43,8 @@ def latest(windows: np.ndarray[Any, np.dtype[np.void]], scored: Scored) -> dict[
     records["end_us"] = windows["end_us"]
     records["rate_mhz"] = windows["rate_mhz"]
     records["scores"] = scored.probabilities
-    raw, size = records.tobytes(), LATEST.itemsize
-    return {name: raw[i * size : (i + 1) * size] for i, name in enumerate(windows["patient"].tolist())}
+    raw, size, names = records.tobytes(), LATEST.itemsize, windows["patient"].tolist()
+    return [{names[i]: raw[i * size : (i + 1) * size] for i in rows.tolist()} for rows in parts]
 
 
 def read(raw: bytes) -> np.void:

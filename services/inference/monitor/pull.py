@@ -16,17 +16,24 @@ from redis.exceptions import RedisError, ResponseError
 
 from services.inference.alarms.census import oldest
 from services.inference.alarms.together import Look
-from services.inference.commit.facts import Retention
+from services.inference.commit.facts import Facts, Retention
 from services.inference.commit.link import Link
 from services.inference.commit.reader import Pulled, ShardReader
 from services.inference.commit.store import TRANSIENT, Holding, Outcome, ShardStore, transient
 from services.inference.engine import Engine, score
 from services.inference.engine.runtimes import Array
 from services.inference.monitor import speed
-from services.inference.monitor.decoding import decoded
+from services.inference.monitor.decoding import Decoded, decoded
 from services.inference.monitor.lookout import Lookout
 from services.inference.monitor.pulse import WAIT, Pulse, tell
-from services.inference.monitor.shard import Placed, Shard, ShardRules
+from services.inference.monitor.shard import (
+    Placed,
+    Room,
+    Shard,
+    ShardRules,
+    conclude_together,
+    place_together,
+)
 from services.inference.monitor.stopwatch import Stopwatch
 from services.inference.ownership.tenure import Tenures
 from services.inference.windows import Outcome as WindowOutcome
@@ -45,7 +52,7 @@ class Bite:
     """How many entries of a shard one step takes: so many that a step stays well within a lease.
 
     A backlog read at once would take longer than the lease it must be committed under, be lost, and be
-    read again, for ever. Begins small, doubles while steps are quick, halves when they are not.
+    read again, for ever. Begins small, doubles while twice as much would not take too long, halves when it does.
     """
 
     def __init__(self, longest_s: float, *, first: int = 8, most: int = 256) -> None:
@@ -57,7 +64,7 @@ class Bite:
         """A step of up to ``entries`` of one shard took so long."""
         if seconds > self._longest_s:
             self.entries = max(1, self.entries // 2)
-        elif seconds < self._longest_s / 3 and entries >= self.entries:
+        elif seconds < self._longest_s / 2 and entries >= self.entries:
             self.entries = min(self._most, self.entries * 2)
 
 
@@ -104,6 +111,7 @@ class PullLoop:
         self._lookout = Lookout(self._reading, replica, settings.stream.shards, clock=clock)
         self._bite = Bite(self._settings.lease_s / 4)
         self._shards: dict[int, Shard] = {}
+        self._room = Room.of(self.rules)
 
     def reconfigure(self, rules: ShardRules, engine: Engine | None = None) -> None:
         """Other alarm rules, and another model if given, from the next step on."""
@@ -173,7 +181,10 @@ class PullLoop:
         """Between steps, so that a window is judged by one model and one set of rules only."""
         if self._next is None:
             return
+        windows = self.rules.windows
         (self.rules, self.engine), self._next = self._next, None
+        if self.rules.windows != windows:  # which are for shards that are loaded from now on
+            self._room = Room.of(self.rules)
         self.pulse.model, self.pulse.folder = self.engine.version, str(self.engine.model.folder.resolve())
         for shard in self._shards.values():
             shard.reconfigure(self.rules)
@@ -191,7 +202,8 @@ class PullLoop:
             self._forget(holding.shard)
             return
         self.pulse.reloads += 1
-        self._shards[holding.shard] = Shard(holding.shard, self.rules, snapshot)
+        self._forget(holding.shard)
+        self._shards[holding.shard] = Shard(holding.shard, self.rules, snapshot, self._room)
         self._reader.follow(holding.shard, snapshot.position)
 
     def _step(self) -> bool:
@@ -219,19 +231,21 @@ class PullLoop:
         stage = self._watch.stage
         with stage("place"):
             read = decoded(pulled, self.rules.most_bytes)
-            placed = [self._shards[each.pulled.shard].place(each) for each in read]
+            placed = [place_together(came) for came in self._by_room(read)]
         self._keep()
         with stage("score"):
-            scores = score([each.step.cut for each in placed], self._ask, max_missing=self._max_missing)
+            scores = score([room[0].step.cut for room in placed], self._ask, max_missing=self._max_missing)
         self._keep()
-        # What was lost in the midst of the step is not among them: its new owner reads all of it.
-        held = [(each, scored) for each, scored in zip(placed, scores, strict=True) if each.shard in self._shards]
         with stage("judge"):
             version, looks = self.engine.version, self._looks(now_us)
-            steps = [
-                (each, self._shards[each.shard].conclude(each, scored, version, look=looks.pop(each.shard, None)))
-                for each, scored in held
-            ]
+            steps: list[tuple[Placed, Facts]] = []
+            for room, scored in zip(placed, scores, strict=True):
+                # What was lost in the midst of the step is not among them: its new owner reads all of it.
+                held = [(self._shards[each.shard], each) for each in room if each.shard in self._shards]
+                facts_of = conclude_together(held, scored, version, looks=looks)
+                steps += zip((each for _, each in held), facts_of, strict=True)
+            for each, _ in steps:
+                looks.pop(each.shard, None)
             silent = []
             for shard, look in looks.items():  # nothing came of these, which may be just what is to be said
                 ahead.add(shard)
@@ -246,10 +260,16 @@ class PullLoop:
             ahead.difference_update(holding.shard for holding, _ in commits)
             for (holding, _), outcome in zip(commits, outcomes, strict=True):
                 self._settle(holding, outcome)
-            for (each, _), outcome in zip(steps, outcomes, strict=False):
-                if outcome is Outcome.APPLIED:
-                    self._late(each)
-        return placed
+            self._late([e for (e, _), outcome in zip(steps, outcomes, strict=False) if outcome is Outcome.APPLIED])
+        return [each for room in placed for each in room]
+
+    def _by_room(self, read: list[Decoded]) -> list[list[tuple[Shard, Decoded]]]:
+        """Shards that take their step together: all of them, unless window rules have changed."""
+        rooms: dict[int, list[tuple[Shard, Decoded]]] = {}
+        for each in read:
+            shard = self._shards[each.pulled.shard]
+            rooms.setdefault(id(shard.room), []).append((shard, each))
+        return list(rooms.values())
 
     def _discard(self, shard: int) -> None:
         """A step broke off (Redis went away under a renewal, say): what its entries led to must not be skipped."""
@@ -278,13 +298,17 @@ class PullLoop:
         self._lookout.tell(self.rules.alarms, tallies, self._tenures.live)
         return {shard: Look(at, together) for shard, at in now_us.items()}
 
-    def _late(self, placed: Placed) -> None:
+    def _late(self, placed: list[Placed]) -> None:
         """Note how late the windows of a step were committed."""
-        windows = placed.step.cut.windows
-        # A window with gaps waited for its samples, as it should; that says nothing about our speed.
-        ends = windows["end_us"][windows["outcome"] == WindowOutcome.COMPLETE]
+        now_us = self._wall() * 1e6
+        waits = [np.empty(0)]
+        for each in placed:
+            windows = each.step.cut.windows
+            # A window with gaps waited for its samples, as it should; that says nothing about our speed.
+            rows = each.step.rows[windows["outcome"][each.step.rows] == WindowOutcome.COMPLETE]
+            waits.append(now_us - windows["end_us"][rows])
         # Where a replay runs ahead of the clock, samples come before their time: no wait at all.
-        self.pulse.latency.add(np.maximum(0.0, self._wall() - ends / 1e6))
+        self.pulse.latency.add(np.maximum(0.0, np.concatenate(waits) / 1e6))
 
     def _settle(self, holding: Holding, outcome: Outcome) -> None:
         """Memory is kept only if it is what Redis holds, or until that is known (`_resolve` comes first)."""
@@ -295,7 +319,9 @@ class PullLoop:
             self._tenures.drop(holding.shard)
 
     def _forget(self, shard: int) -> None:
-        self._shards.pop(shard, None)
+        memory = self._shards.pop(shard, None)
+        if memory is not None:
+            memory.close()
         self._reader.forget(shard)
 
     def _note(self, pulled: list[Pulled], placed: list[Placed], read_at: float) -> None:
@@ -305,7 +331,7 @@ class PullLoop:
         self.pulse.lag_s = max(0.0, read_at - min(parse_id(i)[0] for i in waited) / 1000) if waited else 0.0
         if waited:
             self.pulse.took[WAIT].count(self.pulse.lag_s)
-        windows = sum(len(each.step.cut.windows) for each in placed)
+        windows = sum(len(each.step.rows) for each in placed)
         self.pulse.windows += windows
         if windows:
             self.pulse.batch.add(np.array([windows]))

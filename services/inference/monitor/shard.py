@@ -4,18 +4,27 @@ Pure: what it holds follows from what was committed (`Snapshot`) and what was re
 thrown away whenever the two might differ.
 """
 
-import base64
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, Self
-
-import numpy as np
+from types import MappingProxyType
+from typing import Self
 
 from services.inference import alarms
-from services.inference.alarms import Action, AlarmWard, Applied, Command, CommandError, Known, Liveness, Status
+from services.inference.alarms import (
+    Action,
+    AlarmWard,
+    Applied,
+    Beds,
+    Command,
+    CommandError,
+    Known,
+    Liveness,
+    Status,
+    apply_together,
+)
 from services.inference.alarms.slot import Slot
 from services.inference.alarms.together import Look, Tally
 from services.inference.commit.facts import Alert, DeadLetter, Facts, Kind
@@ -27,14 +36,14 @@ from services.inference.monitor.decoding import Decoded
 from services.inference.monitor.elapsed import Elapsed, rounds
 from services.inference.monitor.latest import latest
 from services.inference.monitor.roster import Roster
+from services.inference.monitor.saying import audited, body, evidence, places, plain
 from services.inference.monitor.trend import trend
-from services.inference.windows import Cutter, Outcome, Rules, Step
+from services.inference.windows import Cutter, Rules, Step, Ward, cut_together
 from shared.position import parse_id
 from shared.settings import Settings
 
 # Refused frames of these reasons are a sender's fault that somebody must see; the others are everyday life.
 LETTERS = frozenset({"wrong_lead", "future_start", "rate_changed", "index"})
-STRIP_UV = 1.0
 COMMAND_FIELD = "body"
 
 
@@ -70,39 +79,65 @@ class Placed:
     """Of patients who were silent and were heard again."""
 
 
-class Shard:
-    """What an owner knows of its shard. Not thread-safe."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Room:
+    """Where the patients of a replica's shards lie side by side, so that a step takes them together."""
 
-    def __init__(self, number: int, rules: ShardRules, snapshot: Snapshot) -> None:
+    windows: Ward
+    alarms: Beds
+
+    @classmethod
+    def of(cls, rules: ShardRules) -> Self:
+        """An empty one, for shards of these window rules."""
+        return cls(Ward(rules.windows), Beds())
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Judged:
+    """What the windows of one shard's step led to. ``counted`` is for whoever counts on."""
+
+    said: Sequence[alarms.Alert]
+    bodies: Sequence[bytes]
+    counted: Counter[str]
+    latest: Mapping[bytes, bytes]
+    trend: Mapping[bytes, bytes]
+
+
+class Shard:
+    """What an owner knows of its shard. Not thread-safe. ``room``: the replica's; without one it has its own."""
+
+    def __init__(self, number: int, rules: ShardRules, snapshot: Snapshot, room: Room | None = None) -> None:
+        self.room = room = Room.of(rules) if room is None else room
         self._number = number
-        self._rules = rules
+        self.rules = rules
         marks, states, parked, silence = (
             snapshot.patients[kind] for kind in (Kind.MARK, Kind.STATE, Kind.PARKED, Kind.SILENCE)
         )
         position = snapshot.position
         self._offset, self._rewind, self._command = position.offset, position.rewind, position.command
-        self._cutter = Cutter(
+        self.cutter = Cutter(
             rules.windows,
             position,
             ((name, mark, parked.get(name)) for name, mark in marks.items()),
+            room.windows,
         )
-        self._alarms = AlarmWard(rules.alarms, states.items())
-        self._alarms.renumber(self._cutter.renumbered)
+        self.alarms = AlarmWard(rules.alarms, states.items(), room.alarms)
+        self.alarms.renumber(self.cutter.renumbered)
         self._liveness = Liveness(rules.alarms, number, self._known(states), silence.items())
         self._roster = Roster(snapshot.patients[Kind.ROSTER])
 
     def __len__(self) -> int:
         """Patients known."""
-        return len(self._cutter)
+        return len(self.cutter)
 
     def slots(self) -> Iterator[Slot]:
         """Every active alarm, whoever's."""
-        return (slot for _, slot in chain(self._alarms.alarms(), self._liveness.alarms()))
+        return (slot for _, slot in chain(self.alarms.alarms(), self._liveness.alarms()))
 
     def reconfigure(self, rules: ShardRules) -> None:
         """Other alarm rules from the next window on; window rules hold until the shard is loaded again."""
-        self._rules = rules
-        self._alarms.reconfigure(rules.alarms)
+        self.rules = rules
+        self.alarms.reconfigure(rules.alarms)
         self._liveness.reconfigure(rules.alarms)
 
     def tally(self, now_us: int | None) -> Tally:
@@ -111,10 +146,27 @@ class Shard:
             self._liveness.look(now_us)
         return self._liveness.tally()
 
+    def close(self) -> None:
+        """Leave the room; the shard's memory is of no use any more."""
+        self.cutter.close()
+        self.alarms.close()
+
     def place(self, decoded: Decoded) -> Placed:
-        """Cut windows from what was read; refused frames that somebody must see become dead letters."""
+        """`place_together` of this shard alone."""
+        (placed,) = place_together([(self, decoded)])
+        return placed
+
+    def conclude(self, placed: Placed, scored: Scored, model: str, *, elapsed: Sequence[Elapsed] = ()) -> Facts:
+        """`conclude_together` of this shard alone.
+
+        ``elapsed``: what a live monitor's looks came to between windows, for an offline run, which has none.
+        """
+        (facts,) = conclude_together([(self, placed)], scored, model, elapsed=elapsed)
+        return facts
+
+    def placed(self, decoded: Decoded, step: Step) -> Placed:
+        """What was read and led to this step; frames of the silent are noted."""
         dead = list(decoded.dead)
-        step = self._cutter.step(decoded.entries)
         for reason, headers in step.refused:
             if reason in LETTERS:
                 dead.append(DeadLetter(reason, step.offset, headers.tobytes()))
@@ -122,38 +174,21 @@ class Shard:
         returned = self._liveness.heard(heard.patient, heard.session, heard.sample_us, heard.at_us)
         return Placed(self._number, decoded.pulled, step, tuple(dead), tuple(returned))
 
-    def conclude(
-        self,
-        placed: Placed,
-        scored: Scored,
-        model: str,
-        *,
-        look: Look | None = None,
-        elapsed: Sequence[Elapsed] = (),
-    ) -> Facts:
-        """Judge the windows that ``model`` scored and apply commands: everything that one commit makes last.
-
-        ``look``: who is silent is looked for, too. ``elapsed``: what a live monitor's looks came to between
-        windows, for an offline run, which has none.
-        """
-        step = placed.step
-        windows = step.cut.windows
-        said = self._judge(evidence(windows, scored), model, elapsed) if len(windows) or elapsed else []
-        rows = {
-            (bytes(w["patient"]), int(w["session"]), int(w["window"])): i for i, w in enumerate(windows)
-        } if said else {}  # fmt: skip
-        alerts = [Alert(alert.id, _body(alert, rows, scored)) for alert in said]
+    def facts(self, placed: Placed, judged: Judged, model: str, look: Look | None) -> Facts:
+        """What the step makes last, commands and looks included."""
+        step, said = placed.step, judged.said
+        alerts = [Alert(alert.id, body) for alert, body in zip(said, judged.bodies, strict=True)]
         audit: list[bytes] = []
-        counters: Counter[str] = Counter()
+        counters = judged.counted
         by_people: list[alarms.Alert] = []
         for command in placed.pulled.commands:
             outcome = self._obey(command.id, command.fields, model, by_people, audit)
             counters[f"commands|{outcome}"] += 1
             self._command = command.id
         by_clock = [*placed.returned, *(self._look(look, model) if look is not None else ())]
-        alerts += [Alert(alert.id, _plain(alert)) for alert in (*by_people, *by_clock)]
-        counters.update(windows_counted(windows, scored))
-        counters.update(self._counted((*said, *by_people, *by_clock)))
+        alerts += [Alert(alert.id, plain(alert)) for alert in (*by_people, *by_clock)]
+        for name, amount in self._counted((*said, *by_people, *by_clock)).items():
+            counters[name] += amount
         for name, amount in step.facts.items():
             counters[f"facts|{name}"] += amount
         for letter in placed.dead:
@@ -166,27 +201,22 @@ class Shard:
             patients={
                 Kind.MARK: step.marks,
                 Kind.PARKED: step.parked,
-                Kind.STATE: self._alarms.changed(),
+                Kind.STATE: self.alarms.changed(),
                 Kind.SILENCE: self._liveness.changed(),
                 Kind.ROSTER: self._roster.changed(),
-                Kind.LATEST: latest(windows, scored),
+                Kind.LATEST: judged.latest,
             },
             counters=counters,
             alerts=alerts,
             audit=audit,
             dead=placed.dead,
-            trend=trend(
-                windows,
-                scored,
-                stride_us=self._rules.windows.stride_us,
-                every_us=self._rules.trend_us,
-            ),
+            trend=judged.trend,
         )
 
     def silence(self, look: Look, model: str) -> Facts | None:
         """A look at a shard of which nothing came: what is to be committed, if anything."""
         alerts = self._look(look, model)
-        states, silence = self._alarms.changed(), self._liveness.changed()
+        states, silence = self.alarms.changed(), self._liveness.changed()
         if not alerts and not states and not silence:
             return None
         return Facts(
@@ -195,19 +225,21 @@ class Shard:
             command=self._command,
             patients={Kind.STATE: states, Kind.SILENCE: silence},
             counters=self._counted(alerts),
-            alerts=[Alert(alert.id, _plain(alert)) for alert in alerts],
+            alerts=[Alert(alert.id, plain(alert)) for alert in alerts],
         )
 
     def _counted(self, said: Iterable[alarms.Alert]) -> Counter[str]:
         """These alerts, and by how much the numbers of patients and active alarms have changed with them."""
-        counted = Counter(map(alert_counted, said))
-        counted.update(self._alarms.census())
-        counted.update(self._liveness.census())
+        counted = self.alarms.census()
+        for name, change in self._liveness.census().items():
+            counted[name] += change
+        for alert in said:
+            counted[alert_counted(alert)] += 1
         return counted
 
     def _known(self, states: Mapping[bytes, bytes]) -> Iterator[Known]:
         """Everybody whose silence would count, and those who are known but were never heard."""
-        heard, ward = self._cutter.known(), self._alarms
+        heard, ward = self.cutter.known(), self.alarms
         names = set(heard.patient)
         for name, session, sample_us in zip(
             heard.patient, heard.session.tolist(), heard.sample_us.tolist(), strict=True
@@ -216,18 +248,9 @@ class Shard:
         for name in states.keys() - names:
             yield Known(name, 0, 0, _watched(ward, name), heard=False)
 
-    def _judge(self, windows: alarms.Scored, model: str, elapsed: Sequence[Elapsed]) -> list[alarms.Alert]:
-        if not elapsed:
-            return self._alarms.apply(windows, model)
-        said: list[alarms.Alert] = []
-        for rows, times in rounds(windows, elapsed):
-            said += self._alarms.apply(windows[rows], model)
-            said += self._alarms.tick(times, model)
-        return said
-
     def _look(self, look: Look, model: str) -> list[alarms.Alert]:
         silence = self._liveness.check(look)
-        return [*silence.alerts, *self._alarms.tick(silence.lost, model)]
+        return [*silence.alerts, *self.alarms.tick(silence.lost, model)]
 
     def _obey(
         self, entry: str, fields: Mapping[str, str], model: str, alerts: list[alarms.Alert], audit: list[bytes]
@@ -235,18 +258,18 @@ class Shard:
         try:
             command = Command.from_json(entry, fields.get(COMMAND_FIELD, "").encode())
         except CommandError as error:
-            audit.append(_audited(entry, {}, "malformed", str(error)))
+            audit.append(audited(entry, {}, "malformed", str(error)))
             return "malformed"
         applied = self._apply(command, model)
         alerts += applied.alerts
-        audit.append(_audited(entry, json.loads(command.to_json()), applied.outcome.value, ""))
+        audit.append(audited(entry, json.loads(command.to_json()), applied.outcome.value, ""))
         return applied.outcome.value
 
     def _apply(self, command: Command, model: str) -> Applied:
         """Ask the patient's own alarms first, then those about silence; the roster about a device."""
         if command.action is Action.DEVICE:
-            return self._roster.command(command, self._alarms.standing(command.name))
-        applied = self._alarms.command(command, model)
+            return self._roster.command(command, self.alarms.standing(command.name))
+        applied = self.alarms.command(command, model)
         now_us = parse_id(command.id)[0] * 1000  # stamped by the store, whose clock silence runs on
         if command.action in {Action.ACKNOWLEDGE, Action.END}:
             if applied.outcome in {alarms.Outcome.NOT_ACTIVE, alarms.Outcome.UNKNOWN_PATIENT}:
@@ -267,54 +290,49 @@ def _watched(ward: AlarmWard, name: bytes) -> bool:
     return standing is None or standing.status is Status.ADMITTED
 
 
-def _plain(alert: alarms.Alert) -> bytes:
-    """An alert that no window raised, as it is kept: the time has no strip."""
-    return _json(alert.to_dict() | {"strip": None})
+def place_together(came: Sequence[tuple[Shard, Decoded]]) -> list[Placed]:
+    """Cut windows from what was read of shards in one room; refused frames that somebody must see are letters."""
+    steps = cut_together([(shard.cutter, read.entries) for shard, read in came])
+    return [shard.placed(read, step) for (shard, read), step in zip(came, steps, strict=True)]
 
 
-def _audited(entry: str, command: dict[str, Any], outcome: str, error: str) -> bytes:
-    said = {"command": entry, **command, "outcome": outcome} | ({"error": error} if error else {})
-    return json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode()
+def conclude_together(
+    came: Sequence[tuple[Shard, Placed]],
+    scored: Scored,
+    model: str,
+    *,
+    looks: Mapping[int, Look] = MappingProxyType({}),
+    elapsed: Sequence[Elapsed] = (),
+) -> list[Facts]:
+    """Judge the windows that ``model`` scored and apply commands: of each shard all that one commit makes last.
+
+    The shards were placed together, ``scored`` has a row for each window of that step; a shard that was lost since
+    is left out. ``looks``: where who is silent is looked for, too. ``elapsed``: see `Shard.conclude`.
+    """
+    if not came:
+        return []
+    windows, rules = came[0][1].step.cut.windows, came[0][0].rules
+    parts = [placed.step.rows for _, placed in came]
+    wards = [(shard.alarms, rows) for (shard, _), rows in zip(came, parts, strict=True)]
+    seen = evidence(windows, scored)
+    said = [_with_time(wards[0][0], seen, model, elapsed)] if elapsed else apply_together(wards, seen, model)
+    counted = windows_counted(windows, scored, parts)
+    newest = latest(windows, scored, parts)
+    points = trend(windows, scored, parts, stride_us=rules.windows.stride_us, every_us=rules.trend_us)
+    facts = []
+    for i, (shard, placed) in enumerate(came):
+        where = places(windows, parts[i]) if said[i] else {}
+        bodies = [body(alert, where, scored) for alert in said[i]]
+        judged = Judged(said[i], bodies, counted[i], newest[i], points[i])
+        facts.append(shard.facts(placed, judged, model, looks.get(placed.shard)))
+    return facts
 
 
-def evidence(windows: np.ndarray[Any, np.dtype[np.void]], scored: Scored) -> alarms.Scored:
-    """Scored windows as the alarms take them; a run of empty windows is one row, with the last one's number."""
-    return alarms.Scored(
-        patient=windows["patient"],
-        session=windows["session"],
-        window=windows["window"] + windows["windows"] - 1,
-        end_us=windows["end_us"],
-        empty=_empty(windows),
-        assessable=scored.assessed,
-        reasons=scored.reasons,
-        quality=scored.quality,
-        scores=scored.probabilities,
-    )
-
-
-def _empty(windows: np.ndarray[Any, np.dtype[np.void]]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    seconds = windows["missing"].astype(np.float64) * 1000 / windows["rate_mhz"]
-    empty: np.ndarray[Any, np.dtype[np.bool_]] = (windows["outcome"] == Outcome.UNASSESSABLE) & (
-        (windows["windows"] > 1) | (seconds >= 10.0)
-    )
-    return empty
-
-
-def _body(alert: alarms.Alert, rows: Mapping[tuple[bytes, int, int], int], scored: Scored) -> bytes:
-    """An alert as it is kept: with the ten seconds that raised it, as int16 microvolts in base64."""
-    said = alert.to_dict()
-    row = rows.get((alert.patient.encode(), alert.session, alert.window))
-    if alert.strip and row is not None and np.isfinite(scored.strips[row, 0]):
-        counts = np.clip(np.rint(scored.strips[row] * (1000 / STRIP_UV)), -32768, 32767).astype("<i2")
-        said["strip"] = {
-            "rate_hz": 100,
-            "uv_per_lsb": STRIP_UV,
-            "int16": base64.b64encode(counts.tobytes()).decode(),
-        }
-    else:
-        said["strip"] = None
-    return _json(said)
-
-
-def _json(values: dict[str, Any]) -> bytes:
-    return json.dumps(values, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+def _with_time(
+    ward: AlarmWard, windows: alarms.Scored, model: str, elapsed: Sequence[Elapsed]
+) -> list[alarms.Alert]:
+    said: list[alarms.Alert] = []
+    for rows, times in rounds(windows, elapsed):
+        said += ward.apply(windows[rows], model)
+        said += ward.tick(times, model)
+    return said

@@ -7,7 +7,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from services.inference.windows.log import Log
+from services.inference.windows.log import Ids
 from services.inference.windows.patients import Patients
 from services.inference.windows.ring import Millivolts
 from services.inference.windows.rules import Geometry, Integers, end_us
@@ -100,29 +100,32 @@ class Closing:
         rows = closed.rows
         self._closed.append((closed, patients.session[rows], patients.start_us[rows], patients.next_window[rows]))
 
-    def finish(self, patients: Patients, log: Log) -> Cut:
-        """Everything collected, as one table and one block a rate."""
-        table = np.empty(sum(len(closed.rows) for closed, *_ in self._closed), WINDOW)
+    def finish(self, patients: Patients, ids: Ids) -> tuple[Cut, Integers]:
+        """Everything collected, as one table and one block a rate; and the seat of each window's patient."""
+        seats = np.zeros(sum(len(closed.rows) for closed, *_ in self._closed), np.int64)
+        table = np.empty(len(seats), WINDOW)
         blocks: dict[int, list[tuple[Integers, Millivolts]]] = {}
         done = 0
         for closed, session, start_us, window in self._closed:
-            part = table[done : done + len(closed.rows)]
+            here = slice(done, done + len(closed.rows))
+            seats[here] = patients.seat[closed.rows]
+            part = table[here]
             part["patient"] = patients.name[closed.rows]
             part["session"] = session
             part["session_start_us"] = start_us
             part["window"] = window
-            _fill(part, closed, log)
+            _fill(part, closed, ids, ids.places(seats[here], closed.entry))
             assessable = np.flatnonzero(closed.missing <= closed.geometry.limit)
             if closed.millivolts is not None and assessable.size:
                 whole = assessable.size == len(closed.rows)
                 samples = closed.millivolts if whole else closed.millivolts[assessable]
                 blocks.setdefault(closed.geometry.rate_mhz, []).append((done + assessable, samples))
-            done += len(closed.rows)
+            done = here.stop
         self._closed.clear()
-        return Cut(table, tuple(_block(rate, parts) for rate, parts in blocks.items()))
+        return Cut(table, tuple(_block(rate, parts) for rate, parts in blocks.items())), seats
 
 
-def _fill(table: npt.NDArray[np.void], closed: Closed, log: Log) -> None:
+def _fill(table: npt.NDArray[np.void], closed: Closed, ids: Ids, places: Integers) -> None:
     """The fields that follow from the others."""
     geometry, window = closed.geometry, table["window"]
     first = geometry.starts(window)
@@ -133,9 +136,8 @@ def _fill(table: npt.NDArray[np.void], closed: Closed, log: Log) -> None:
     table["outcome"] = (closed.missing > 0).astype(np.uint8) + (closed.missing > geometry.limit)
     table["missing"] = closed.missing
     table["end_us"] = end_us(table["session_start_us"], last + geometry.samples, geometry.rate_mhz)
-    ids = [log.id(number) for number in closed.entry.tolist()]
-    table["entry_ms"] = [milliseconds for milliseconds, _ in ids]
-    table["entry_sequence"] = [sequence for _, sequence in ids]
+    table["entry_ms"] = ids.milliseconds[places]
+    table["entry_sequence"] = ids.sequence[places]
 
 
 def _block(rate_mhz: int, parts: Iterable[tuple[Integers, Millivolts]]) -> Block:

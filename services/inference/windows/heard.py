@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from services.inference.windows.log import NONE, Log
 from services.inference.windows.patients import Patients
 from services.inference.windows.rules import Integers, end_us
 
@@ -23,21 +22,18 @@ class Heard:
     sample_us: Integers
     at_us: Integers
 
-
-def heard(p: Patients, log: Log, first: int) -> Heard:
-    """Of whom a frame was placed by entry number ``first`` or a later one."""
-    rows = np.flatnonzero((p.touched >= first) & (p.touched < NONE))
-    at_us = np.array([log.id(number)[0] * 1000 for number in range(first, log.next)], np.int64)
-    return _of(p, rows, at_us[p.touched[rows] - first])
+    def __getitem__(self, part: slice) -> "Heard":
+        """Some of them."""
+        return Heard(self.patient[part], self.session[part], self.sample_us[part], self.at_us[part])
 
 
-def known(p: Patients) -> Heard:
-    """Everybody who ever had a session; ``at_us`` is 0."""
-    rows = np.sort(np.array(list(p.rows.values()), np.int64))
-    rows = rows[p.rate_mhz[rows] > 0]
-    return _of(p, rows, np.zeros(len(rows), np.int64))
-
-
-def _of(p: Patients, rows: Integers, at_us: Integers) -> Heard:
+def heard(p: Patients, rows: Integers, at_us: Integers) -> Heard:
+    """Of these rows frames came, the newest at ``at_us``."""
     sample_us = end_us(p.start_us[rows], p.high_water[rows], p.rate_mhz[rows])
     return Heard(p.name[rows].tolist(), p.session[rows], sample_us, at_us)
+
+
+def known(p: Patients, rows: Integers) -> Heard:
+    """Those of these rows who ever had a session; ``at_us`` is 0."""
+    rows = rows[p.rate_mhz[rows] > 0]
+    return heard(p, rows, np.zeros(len(rows), np.int64))

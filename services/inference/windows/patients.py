@@ -1,10 +1,8 @@
-"""What is known of each patient of a shard: one row, one array a field.
+"""What is known of each patient of some shards: one row, one array a field.
 
 A row keeps its number until the patient is forgotten. All indices are samples or windows of
-the patient's current session; entries are numbers of `Log`.
+the patient's current session; entries are numbers of the `Log` of the patient's shard.
 """
-
-from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +14,7 @@ from shared.frames import MAX_PATIENT_BYTES
 _FEWEST = 16
 _FIELDS: tuple[tuple[str, npt.DTypeLike], ...] = (
     ("name", f"S{MAX_PATIENT_BYTES}"),
+    ("seat", np.int64),
     ("session", np.uint64),
     ("start_us", np.int64),
     ("rate_mhz", np.int64),
@@ -36,9 +35,13 @@ _FIELDS: tuple[tuple[str, npt.DTypeLike], ...] = (
 
 
 class Patients:
-    """The rows. Room doubles as needed, up to ``most`` patients; freed rows are used again."""
+    """The rows. Room doubles as needed; freed rows are used again.
+
+    Each shard whose patients are here has a *seat*, a small number that is used again when it leaves.
+    """
 
     name: npt.NDArray[np.bytes_]
+    seat: Integers  # of the patient's shard
     session: npt.NDArray[np.uint64]  # with start_us: the current session; a rate of 0 says there was none yet
     start_us: Integers
     rate_mhz: Integers
@@ -57,39 +60,39 @@ class Patients:
     order: Integers  # scratch: which frame of a batch is a row's first
     pins: Integers  # (rows x cells) oldest entry with a sample of window w or later, in cell w % cells
 
-    def __init__(self, most: int, cells: int) -> None:
-        self.most = most
+    def __init__(self, cells: int) -> None:
         self.cells = cells
-        self.rows: dict[bytes, int] = {}
+        self.seats = 0
+        """One above the highest seat ever taken: the length of an array by seat."""
+        self._free_seats: list[int] = []
         self._free: list[int] = []
         for field, dtype in _FIELDS:
             setattr(self, field, np.zeros(0, dtype))
         self.pins = np.zeros((0, cells), np.int64)
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
     @property
     def nbytes(self) -> int:
         """Memory of the arrays."""
         return int(self.pins.nbytes + sum(getattr(self, field).nbytes for field, _ in _FIELDS))
 
-    def find(self, names: Iterable[bytes]) -> Integers:
-        """The row of each name, -1 where it is unknown."""
-        get = self.rows.get
-        return np.array([get(name, -1) for name in names], np.int64)
+    def sit(self) -> int:
+        """A seat for a shard."""
+        if self._free_seats:
+            return self._free_seats.pop()
+        self.seats += 1
+        return self.seats - 1
 
-    def admit(self, name: bytes) -> int | None:
-        """A row for a new patient, which has no session yet; None when there are ``most`` already."""
-        return self.enter(name) if len(self.rows) < self.most else None
+    def leave(self, seat: int) -> None:
+        """Give a seat back; no row is its any more."""
+        self._free_seats.append(seat)
 
-    def enter(self, name: bytes) -> int:
-        """The same, however many there are: who is known already stays, also when ``most`` has been lowered."""
+    def enter(self, name: bytes, seat: int) -> int:
+        """A row for a new patient, which has no session yet."""
         if not self._free:
             self._grow()
         row = self._free.pop()
-        self.rows[name] = row
         self.name[row] = name
+        self.seat[row] = seat
         self.rate_mhz[row] = 0
         self.slot[row] = -1
         self.parked_end[row] = 0
@@ -98,7 +101,6 @@ class Patients:
 
     def forget(self, row: int) -> None:
         """Free a row that holds no slot."""
-        del self.rows[bytes(self.name[row])]
         self.slot[row] = -1
         self.oldest[row] = self.touched[row] = NONE
         self._free.append(row)

@@ -47,13 +47,13 @@ class Pieces:
         )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Tally:
-    """Samples by what became of them."""
+    """Samples of each piece by what became of them. ``late``: every window they belong to has closed."""
 
-    placed: int = 0
-    late: int = 0  # every window they belong to has closed
-    duplicate: int = 0
+    placed: Integers
+    late: Integers
+    duplicate: Integers
 
 
 def place(ward: Ward, ring: Ring, pieces: Pieces) -> Tally:
@@ -64,22 +64,21 @@ def place(ward: Ward, ring: Ring, pieces: Pieces) -> Tally:
         close_passed(ward, int(rows[i]), int(entry[i]), int(pieces.first[i]))
     high = p.high_water[rows]
     appends = pieces.first >= high
-    tally = Tally()
+    late = duplicate = np.zeros(len(rows), np.int64)
     if appends.all():
         _append(ward, ring, pieces)
     else:
         start = p.next_sample[rows]
-        tally.late = int(np.clip(start - pieces.first, 0, pieces.count).sum())
-        overlap = np.minimum(pieces.end, high) - np.maximum(pieces.first, start)
-        filled = _overlay(ward, ring, pieces.some(np.flatnonzero(~appends)))
-        tally.duplicate = int(np.clip(overlap, 0, None).sum()) - filled
+        late = np.clip(start - pieces.first, 0, pieces.count)
+        duplicate = np.clip(np.minimum(pieces.end, high) - np.maximum(pieces.first, start), 0, None)
+        overlaid = np.flatnonzero(~appends)
+        duplicate[overlaid] -= _overlay(ward, ring, pieces.some(overlaid))
         _append(ward, ring, pieces.some(np.flatnonzero(appends)))
-    tally.placed = int(pieces.count.sum()) - tally.late - tally.duplicate
     p.high_water[rows] = np.maximum(high, pieces.end)
     p.touched[rows] = entry
     _open(ward, ring, pieces)
     close_due(ward, ring, rows, entry)
-    return tally
+    return Tally(pieces.count - late - duplicate, late, duplicate)
 
 
 def _append(ward: Ward, ring: Ring, pieces: Pieces) -> None:
@@ -95,22 +94,22 @@ def _append(ward: Ward, ring: Ring, pieces: Pieces) -> None:
     ring.write(p.slot[rows], first - p.origin[rows], pieces.millivolts)
 
 
-def _overlay(ward: Ward, ring: Ring, pieces: Pieces) -> int:
-    """Pieces that begin before the high-water mark: fill holes, append the rest. Gives the holes filled."""
+def _overlay(ward: Ward, ring: Ring, pieces: Pieces) -> Integers:
+    """Pieces that begin before the high-water mark: fill holes, append the rest. Gives the holes each filled."""
     p, rows = ward.patients, pieces.rows
     begin = np.maximum(pieces.first, p.next_sample[rows])
     end, high = pieces.end, p.high_water[rows]
     # A frame sent again has nothing new for a patient without holes; only what is left goes one by one.
     useful = (end > begin) & ((end > high) | (p.hole_end[rows] > begin))
     _make_room(ward, ring, rows[useful], end[useful])
-    filled = 0
+    filled = np.zeros(len(rows), np.int64)
     for i in np.flatnonzero(useful).tolist():
         row, first = rows[i], pieces.first[i]
         cells, origin = ring.cells[p.slot[row]], p.origin[row]
         split = min(end[i], high[i])
         inside = cells[begin[i] - origin : split - origin]
         holes = np.isnan(inside)
-        filled += int(holes.sum())
+        filled[i] = holes.sum()
         inside[holes] = pieces.millivolts[i, begin[i] - first : split - first][holes]
         cells[split - origin : end[i] - origin] = pieces.millivolts[i, split - first : end[i] - first]
     return filled

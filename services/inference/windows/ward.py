@@ -1,4 +1,4 @@
-"""The state of one shard: its patients, the rings that hold their open windows, and what a commit must store."""
+"""The patients of some shards, the rings that hold their open windows, and what commits must store."""
 
 import numpy as np
 
@@ -13,18 +13,19 @@ from services.inference.windows.rules import Geometry, Integers, Rules
 class Ward:
     """Rows in `Patients`, samples in one `Ring` a rate, parked samples as bytes.
 
-    ``dirty`` and ``unparked`` collect since the last commit whose mark changed and whose parked
-    bytes did (None: they are gone).
+    One for all shards of a replica: of few patients each array operation costs more than its work. ``dirty``
+    collects since the last step whose mark changed, ``parking`` by seat whose parked bytes did (None: they are
+    gone).
     """
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self.patients = Patients(rules.max_patients, rules.cells)
+        self.patients = Patients(rules.cells)
         self.rings: dict[int, Ring] = {}
         self.closing = Closing()
         self.parked: dict[int, bytes] = {}
         self.dirty: list[Integers] = []
-        self.parking: dict[bytes, bytes | None] = {}
+        self.parking: dict[int, dict[bytes, bytes | None]] = {}
 
     @property
     def nbytes(self) -> int:
@@ -89,18 +90,28 @@ class Ward:
         if self.patients.parked_end[row]:
             self.patients.parked_end[row] = 0
             del self.parked[row]
-            self.parking[bytes(self.patients.name[row])] = None
+            self._parks(row, None)
 
-    def park(self, before: int) -> None:
-        """Park who needs, or last sent, an entry older than ``before``: samples to bytes, the slot to the ring.
+    def park(self, before: Integers) -> None:
+        """Park who needs, or last sent, an entry older than the seat's ``before``: samples to bytes, slot to ring.
 
         A patient whose windows hold no sample only gives its slot back.
         """
         p = self.patients
-        for row in np.flatnonzero(np.minimum(p.oldest, p.touched) < before).tolist():
+        for row in np.flatnonzero(np.minimum(p.oldest, p.touched) < before[p.seat]).tolist():
             samples = self.live(row)
             self.release(row)
             if len(samples):
                 parked = Parked(int(p.session[row]), int(p.next_sample[row]), samples, float(p.scale[row]))
-                self.parked[row] = self.parking[bytes(p.name[row])] = parked.pack()
+                self.parked[row] = packed = parked.pack()
+                self._parks(row, packed)
                 p.parked_end[row] = parked.end
+
+    def drop(self, row: int) -> None:
+        """Forget what a patient's windows hold; the committed state is the caller's."""
+        self.release(row)
+        self.parked.pop(row, None)
+        self.patients.parked_end[row] = 0
+
+    def _parks(self, row: int, packed: bytes | None) -> None:
+        self.parking.setdefault(int(self.patients.seat[row]), {})[bytes(self.patients.name[row])] = packed

@@ -32,7 +32,10 @@ def scored(n: int) -> Scored:
 
 
 def made(table: np.ndarray[Any, np.dtype[np.void]], every_us: int = 30_000_000) -> bytes:
-    return trend(table, scored(len(table)), stride_us=5_000_000, every_us=every_us).get(b"a", b"")
+    (points_of,) = trend(
+        table, scored(len(table)), [np.arange(len(table))], stride_us=5_000_000, every_us=every_us
+    )
+    return points_of.get(b"a", b"")
 
 
 def test_one_window_of_each_stretch_becomes_a_point_the_first_to_begin_in_it() -> None:

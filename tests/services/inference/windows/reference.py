@@ -1,12 +1,13 @@
 """Windowing said as plainly as DESIGN says it: one patient, one dict of samples, one sample at a time."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
 
-from services.inference.windows import Cut, Cutter, Outcome, Rules, Step
+from services.inference.windows import Cut, Cutter, Outcome, Rules, Step, Ward
 from shared.frames import LEADS, Frames, headers
 from shared.position import ShardPosition, parse_id
 
@@ -181,11 +182,12 @@ def step(cutter: Cutter, log: list[Entry]) -> Step:
     return cutter.step([(entry, runs(frames)) for entry, frames in log])
 
 
-def expanded(cut: Cut) -> dict[bytes, list[Closed]]:
-    """The windows of a cut by patient, counted ranges spelled out."""
+def expanded(cut: Cut, rows: Iterable[int] | None = None) -> dict[bytes, list[Closed]]:
+    """The windows of a cut by patient, counted ranges spelled out; or those at ``rows``."""
     samples = {int(i): row for b in cut.blocks for i, row in zip(b.index, b.millivolts, strict=True)}
     windows: dict[bytes, list[Closed]] = {}
-    for i, row in enumerate(cut.windows):
+    for i in range(len(cut.windows)) if rows is None else rows:
+        row = cut.windows[i]
         session = (int(row["session_start_us"]), int(row["session"]))
         for n in range(int(row["windows"])):
             only = int(row["windows"]) == 1
@@ -235,11 +237,11 @@ class Store:
                 self.parked.pop(name, None)
             else:
                 self.parked[name] = parked
-        for patient, windows in expanded(done.cut).items():
+        for patient, windows in expanded(done.cut, done.rows.tolist()).items():
             self.windows.setdefault(patient, []).extend(windows)
         self.facts.update(done.facts)
 
-    def cutter(self, rules: Rules) -> Cutter:
+    def cutter(self, rules: Rules, ward: Ward | None = None) -> Cutter:
         """A new owner's."""
         patients = [(name, mark, self.parked.get(name)) for name, mark in self.marks.items()]
-        return Cutter(rules, self.position, patients)
+        return Cutter(rules, self.position, patients, ward)
