@@ -7,5 +7,6 @@ golden   the windows whose scores are kept with it
 alarms   what its alarms did on streams
 precision  what reduced precision costs it
 reference  how its scores lie on recordings it did not learn from, for the drift figure
-again    `selfmis export again`: the graph of a model folder made anew from its weights
+again    `selfmis export again`: its arguments
+renewal  the graph of a model folder made anew from its weights
 """
