@@ -21,8 +21,6 @@ from benchmarks.ingest import cpu_seconds
 from benchmarks.load import start_ingest, windows_committed
 from benchmarks.replica import bare
 from benchmarks.report import json_argument, present
-from deploy.app import Arguments
-from deploy.local import local_serve
 from services.inference.api import reading
 from services.inference.engine import open_engine
 from services.inference.monitor.pulse import LATENCY_EDGES_S, Histogram, pulses
@@ -100,6 +98,9 @@ def measure(
     settings: Settings, model: Path, folder: Path, patients: int, *, replicas: int, seconds: float, limit_s: float
 ) -> Served:
     """Start everything on an empty Redis, wait until windows flow, measure, stop everything."""
+    from deploy.app import Arguments  # noqa: PLC0415 - Ray takes a second to import
+    from deploy.local import local_serve  # noqa: PLC0415 - Ray takes a second to import
+
     shards = settings.stream.shards
     asked = Arguments(model=str(model.resolve()), settings=settings.model_dump(mode="json", exclude_defaults=True))
     with ExitStack() as stack:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.model_on_streams import RULES, main
+from benchmarks.model_on_streams import main
+from benchmarks.streams.asked import RULES
 from benchmarks.streams.judged import judged
 from benchmarks.streams.recorded import BOUT_EVERY_S, BOUT_S, recorded, streamable
 from benchmarks.streams.scoring import cut, scored

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.precision import cost
+from benchmarks.precision_cost import cost
 from shared.artefact import Model
 from shared.errors import SelfmisError
 

@@ -1,6 +1,7 @@
 """How good a model is: `selfmis evaluate`, for run folders and for model folders alike.
 
-command     the arguments and what happens in which order
+command     the arguments
+asked       what happens in which order, and what is written
 data        a store, or a folder in PTB-XL's layout, opened
 models      a run or a model folder as something that scores windows
 members     which model is tested on which folds: seeds side by side, folds pooled

@@ -7,6 +7,7 @@ directly (`Neighbours`): a few microseconds, in the thread that waits anyway. Ac
 group's sum (`ThroughGroup`).
 """
 
+import mmap
 import os
 import secrets
 import socket
@@ -24,7 +25,8 @@ import torch.distributed as dist
 Floats = npt.NDArray[np.float32]
 
 _WAIT_S = 1800  # for a worker that neither answers nor dies: gloo's own patience
-_AWAKE_S = 200e-6  # longer than workers on free cores are apart; who sleeps takes 40e-6 to be woken
+_AWAKE_S = 2e-3  # longer than workers on free cores are apart; a core that sleeps takes long to be woken
+_LATELY = 0.1  # weight of the last wait among those before
 _MOST_BYTES = 32_768  # fits a socket's buffer in the kernel, so that all may write before anybody reads
 _INT = struct.Struct("i")
 
@@ -75,14 +77,17 @@ class Neighbours:
     """Through a socket to each of the other workers, all on this machine; no threads.
 
     ``others`` has a connected stream socket for each rank, None for our own. A worker that dies is a
-    `ConnectionError` in all others at once.
+    `ConnectionError` in all others at once. It waits awake while waits are short, and asleep where they have
+    become long, since then others need the core.
     """
 
     kind = "sockets"
 
     def __init__(self, others: Sequence[socket.socket | None]) -> None:
         self._others = tuple(others)
-        self._rank = self._others.index(None)
+        self.rank = self._others.index(None)
+        self.size = len(self._others)
+        self._wait_s = 0.0  # of late
         for _, other in self._peers():
             other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _WAIT_S, 0))
 
@@ -95,15 +100,39 @@ class Neighbours:
         size = row.nbytes
         if size > _MOST_BYTES:
             raise ValueError(f"a row of {size} bytes is too long: at most {_MOST_BYTES}")
-        rows = np.empty((len(self._others), len(row)), np.float32)
-        rows[self._rank] = row
+        rows = np.empty((self.size, len(row)), np.float32)
+        rows[self.rank] = row
         memory = rows.data.cast("B")
-        parts = [memory[rank * size : (rank + 1) * size] for rank in range(len(self._others))]
+        parts = [memory[rank * size : (rank + 1) * size] for rank in range(self.size)]
         for _, other in self._peers():
-            other.sendall(parts[self._rank])
+            other.sendall(parts[self.rank])
+        begun = time.perf_counter()
+        asleep_after = begun + (_AWAKE_S if self._wait_s < _AWAKE_S else 0.0)
         for rank, other in self._peers():
-            _read(other, parts[rank], rank)
+            _read(other, parts[rank], rank, asleep_after)
+        self._wait_s += _LATELY * (time.perf_counter() - begun - self._wait_s)
         return rows
+
+    def memory(self, size: int) -> mmap.mmap:
+        """``size`` bytes, all zero, that every neighbour reads and writes; all call it at the same moment.
+
+        It has no name, so it ends with the last of them. `OSError` where the machine has not so much.
+        """
+        if self.rank:
+            first = self._others[0]
+            _, handles, _, _ = socket.recv_fds(first, 1, 1) if first else (b"", [], 0, None)
+            if not handles:
+                raise ConnectionError("training worker 0 has gone")
+            (handle,) = handles
+        else:
+            handle = os.memfd_create("selfmis-gradients")
+            os.posix_fallocate(handle, 0, size)  # too little memory is an error here, later it would be a signal
+            for _, other in self._peers():
+                socket.send_fds(other, [b"\0"], [handle])
+        try:
+            return mmap.mmap(handle, size)
+        finally:
+            os.close(handle)
 
     def close(self) -> None:
         """Hang up."""
@@ -175,10 +204,9 @@ def _ours(peer: socket.socket) -> bool:
     return bool(user == os.getuid())
 
 
-def _read(peer: socket.socket, into: memoryview, rank: int | None) -> None:
-    """Fill ``into``. Asks again and again for a moment before it sleeps: others are seldom far behind."""
+def _read(peer: socket.socket, into: memoryview, rank: int | None, asleep_after: float = 0.0) -> None:
+    """Fill ``into``. Asks again and again before it sleeps; who else wants the core gets it in between."""
     flags = int(socket.MSG_DONTWAIT)
-    asleep_after = time.perf_counter() + _AWAKE_S
     while into:
         try:
             count = peer.recv_into(into, 0, flags)
@@ -187,6 +215,8 @@ def _read(peer: socket.socket, into: memoryview, rank: int | None) -> None:
                 raise TimeoutError(f"training worker {rank} has not answered for {_WAIT_S} s") from None
             if time.perf_counter() > asleep_after:
                 flags = 0
+            else:
+                os.sched_yield()
             continue
         if not count:
             raise ConnectionError(f"training worker {rank} has gone")

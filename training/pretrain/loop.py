@@ -96,7 +96,7 @@ def train(
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
                 loss, terms = model(batch)
             optimiser.zero_grad()
-            torch.autograd.backward(loss * world.size)  # workers' gradients are averaged, their losses are a sum
+            world.backward(loss)
             nn.utils.clip_grad_norm_(trained.parameters(), plan.clip)
             optimiser.step()
             if plan.ema:

@@ -33,6 +33,7 @@ from training.runs import RunError
 
 _KEPT = 2  # checkpoints in storage; the one before the last is there while the last is being written
 _POLL_S = 0.5
+_RESIZE_S = 60.0  # Ray Train's own
 
 State = Callable[[], bytes]
 
@@ -87,11 +88,21 @@ class RayWorld(Group):
         return None if checkpoint is None else _state_in(checkpoint)
 
 
-def fit(plan: Plan, place: Place, *, storage: str, name: str, show: Callable[[Progress], None]) -> bytes:
+def fit(
+    plan: Plan,
+    place: Place,
+    *,
+    storage: str,
+    name: str,
+    show: Callable[[Progress], None],
+    resize_s: float = _RESIZE_S,
+) -> bytes:
     """Run the plan to its end on the cluster that we are connected to; gives the last state.
 
     A worker that dies takes its group with it, which starts again at the last checkpoint, up to ``place.failures``
-    times. A storage that holds a run of that name is resumed.
+    times. A storage that holds a run of that name is resumed. Where ``place`` leaves the number of workers open,
+    Ray looks every ``resize_s`` whether the cluster has room for more, and then starts a larger group at the last
+    checkpoint.
     """
     cuda = wants_cuda(place.device)
     _refuse_too_many(place, cuda)
@@ -104,6 +115,7 @@ def fit(plan: Plan, place: Place, *, storage: str, name: str, show: Callable[[Pr
                 num_workers=most if fewest == most else (fewest, most),
                 use_gpu=cuda,
                 resources_per_worker={"CPU": place.threads} | ({"GPU": 1} if cuda else {}),
+                elastic_resize_monitor_interval_s=resize_s,
             ),
             run_config=RunConfig(
                 name=name,

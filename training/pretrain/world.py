@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from training.pretrain.batchnorm import shared_norms
-from training.pretrain.exchange import Alone, Exchange, ThroughGroup, neighbours
+from training.pretrain.exchange import Alone, Exchange, Neighbours, ThroughGroup, neighbours
+from training.pretrain.gradients import SharedGradients
 from training.pretrain.progress import Progress
 from training.pretrain.state import FILE
 from training.runs import write_file
@@ -41,8 +42,12 @@ class World:
         self.show = show
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """``module``, such that a backward pass of ``size · loss`` leaves the whole batch's gradient in it."""
+        """``module``, such that `backward` leaves the whole batch's gradient in it."""
         return module
+
+    def backward(self, loss: Tensor) -> None:
+        """Derive the sum of all workers' losses by the parameters of what was wrapped."""
+        torch.autograd.backward(loss)
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum over all workers."""
@@ -86,6 +91,7 @@ class Group(World):
         show: Callable[[Progress], None] = lambda _progress: None,
     ) -> None:
         super().__init__(device, folder=folder, show=show)
+        self._gradients: SharedGradients | None = None
         self.rank = dist.get_rank()
         self.size = dist.get_world_size()
         if self.size > 1:
@@ -96,12 +102,20 @@ class Group(World):
         """See `World.wrap`."""
         if self.size == 1:
             return module
+        module = shared_norms(module, self.device, self.exchange)
+        if isinstance(self.exchange, Neighbours):
+            self._gradients = SharedGradients(module.parameters(), self.exchange)
+            return module
         # Buffers need no broadcast: with shared norms they are equal on all workers.
-        return DistributedDataParallel(
-            shared_norms(module, self.device, self.exchange),
-            forward_sync_buffers=False,
-            gradient_as_bucket_view=True,
-        )
+        return DistributedDataParallel(module, forward_sync_buffers=False, gradient_as_bucket_view=True)
+
+    def backward(self, loss: Tensor) -> None:
+        """See `World.backward`."""
+        if self._gradients is not None:
+            torch.autograd.backward(loss)
+            self._gradients.sum()
+        else:
+            torch.autograd.backward(loss * self.size)  # torch averages what the workers find
 
     def sum(self, values: Tensor) -> Tensor:
         """See `World.sum`."""

@@ -11,8 +11,9 @@ import safetensors.numpy
 
 from shared.artefact import Model, load
 from shared.artefact.manifest import FileRecord
-from training.export.again import MOST_MOVED, main
+from training.export.again import main
 from training.export.facts import ExportError
+from training.export.renewal import MOST_MOVED
 
 
 def figures(model: Model, **changes: Any) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def gradients(plan: Plan, data: Dataset, teacher: Embeddings | None, world: Worl
         whole=partial(world.whole, first=share.start, rows=ROWS),
     )
     loss, terms = model(batch)
-    (loss * world.size).backward()
+    world.backward(loss)
     found = {f"gradient.{name}": p.grad for name, p in trained.named_parameters() if p.grad is not None}
     found |= {f"term.{name}": world.sum(term) for name, term in terms.items()}
     return {name: tensor.clone() for name, tensor in found.items()}
