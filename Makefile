@@ -6,8 +6,10 @@ LOCK   := requirements.lock
 DATA   ?= ../shared/data
 STAMP  := $(VENV)/.installed
 PACKAGES := shared services training deploy benchmarks selfmis
-# Tests that wait for real processes wait side by side; those of one file stay together, for what they share.
-SIDE_BY_SIDE ?= -n logical --dist loadfile
+# Many tests mostly wait for real processes: one more at a time than there are cores. Those of one file stay together,
+# for what they share; files come by folder, so that those that take longest (benchmarks, deploy) are not left for the end.
+WORKERS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+SIDE_BY_SIDE ?= -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

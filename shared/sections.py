@@ -262,8 +262,8 @@ class WebhookSettings(Section):
 class AlarmSettings(Section):
     """When an alarm begins, escalates and ends. Probabilities are calibrated any-MI, smoothed over windows.
 
-    The first eight were picked for the shipped lead-I model (`selfmis alarms streams`, docs/model-on-streams.md).
-    A model that carries its own (`shared.artefact.AlarmRules`) is judged by those, where nobody has set others.
+    The first eight were picked for the shipped lead-I model (`selfmis alarms streams`, docs/model-on-streams.md);
+    a model that carries its own (`shared.artefact.AlarmRules`) is judged by those, where nobody has set others.
     """
 
     low: Probability = Field(0.4, description="smoothed any-MI that speaks for a low-priority alarm")

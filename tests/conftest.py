@@ -1,11 +1,14 @@
 """Fixtures that every test may use: the real recordings, one real Redis, servers with any options, a cluster."""
 
+import fcntl
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from shared.artefact import AlarmRules, Model
 
 pytest_plugins = ["tests.real_redis"]
+# No verdict on speed: the machine may be busy.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 Floats = npt.NDArray[np.float64]
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,14 +121,44 @@ def edit() -> Callable[[Path, str, str], Path]:
 
 
 @pytest.fixture(scope="session")
-def make_model(tmp_path_factory: pytest.TempPathFactory) -> "Callable[..., Model]":
+def of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run of the tests share, for what each would take seconds to make."""
+    mine = tmp_path_factory.getbasetemp()
+    folder = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "of-this-run"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_model(of_this_run: Path) -> "Callable[..., Model]":
     """Makes real, tiny model folders by version: the small encoder with seeded weights, exported as training does.
 
     Untrained, so its scores mean nothing; everything else about it is real. All versions score alike. ``alarm``:
     the rules that it carries.
     """
+    from shared.artefact import load
+    from shared.artefact.folder import MANIFEST, verify
+    from shared.artefact.writing import publish
+
+    def make(version: str, alarm: "AlarmRules | None" = None) -> "Model":
+        rules = "" if alarm is None else "-" + hashlib.sha256(alarm.model_dump_json().encode()).hexdigest()[:8]
+        first, folder = of_this_run / "untrained-1", of_this_run / f"untrained-{version}{rules}"
+        with (of_this_run / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not first.exists():
+                _export(first)
+            if not folder.exists():  # another manifest over the same graph: an export takes seconds
+                contents = {file.name: file.read_bytes() for file in first.iterdir()}
+                manifest = load(first).manifest.model_copy(update={"version": version, "alarm": alarm})
+                publish(folder, contents | {MANIFEST: manifest.to_text().encode()}, check=verify)
+        return load(folder)
+
+    return make
+
+
+def _export(folder: Path) -> None:
     from services.ingest.synthetic import case, simulate
-    from shared.artefact import DataSource, Facts, load
+    from shared.artefact import DataSource, Facts
     from shared.artefact.writing import write
     from shared.encoder import HeadConfig, build, new_head
     from shared.labels import SCORE_NAMES
@@ -132,25 +168,18 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> "Callable[..., Model
     strips = np.stack([simulate(case(kind, 5, i), 500, 1000) for i, kind in enumerate(kinds)])
     encoder = build("small", seed=1)
     head = new_head(encoder.dim, HeadConfig(kind="linear", outputs=len(SCORE_NAMES)), seed=2)
-
-    def make(version: str, alarm: "AlarmRules | None" = None) -> "Model":
-        folder = tmp_path_factory.mktemp("models") / f"untrained-{version}"
-        facts = Facts.stated(
-            name="untrained",
-            version=version,
-            lead="I",
-            thresholds=dict.fromkeys(SCORE_NAMES, 0.5),
-            metrics={"bf16": {"auroc_lost": 0.0}},
-            data=(DataSource(name="none", attribution="none", licence="none"),),
-            trained_on="nothing",
-            created=datetime(2026, 1, 1, tzinfo=UTC),
-            revision="test",
-            alarm=alarm,
-        )
-        write(folder, Classifier(encoder, head).eval(), facts, golden_mv=strips.astype(np.float32))
-        return load(folder)
-
-    return make
+    facts = Facts.stated(
+        name="untrained",
+        version="1",
+        lead="I",
+        thresholds=dict.fromkeys(SCORE_NAMES, 0.5),
+        metrics={"bf16": {"auroc_lost": 0.0}},
+        data=(DataSource(name="none", attribution="none", licence="none"),),
+        trained_on="nothing",
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        revision="test",
+    )
+    write(folder, Classifier(encoder, head).eval(), facts, golden_mv=strips.astype(np.float32))
 
 
 @pytest.fixture(scope="session")

@@ -86,9 +86,9 @@ def _settings(arguments: "object") -> tuple[Settings, list[Finding]]:
 
 def _examinations(settings: Settings, arguments: "object", stack: ExitStack) -> Iterator[tuple[str, Examination]]:
     given = vars(arguments)
-    shards = settings.stream.shards
+    shards, keep_s = settings.stream.shards, settings.ingest.keep_s
     yield "program", lambda: examine_program(LOCK)
-    yield "redis", _with_redis(settings, stack, lambda client: examine_redis(client, shards))
+    yield "redis", _with_redis(settings, stack, lambda client: examine_redis(client, shards, keep_s))
     yield (
         "ward",
         _with_redis(

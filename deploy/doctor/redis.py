@@ -22,6 +22,9 @@ PINGS = 50
 SLOW_MS, TOO_SLOW_MS = 5.0, 50.0
 SKEW_S, TOO_SKEWED_S = 1.0, 60.0
 FULL, NEARLY_FULL = 0.95, 0.80
+# Replicas tell once a second how far they are and a master looks once a second: so much later than its
+# min-replicas-max-lag it may still confirm.
+LAG_SEEN_S = 2.0
 
 Info = Mapping[str, Any]
 
@@ -40,30 +43,46 @@ def judge_server(info: Info, append_fsync: str | None, place: str) -> Iterator[F
         )
 
 
-def judge_replication(info: Info, place: str, *, watched: bool, takes_over: bool) -> Iterator[Finding]:
-    """Its replicas. ``watched``: Sentinels promote one; ``takes_over``: they or the cluster do."""
+def judge_replication(
+    info: Info, max_lag_s: int | None, place: str, *, keep_s: float, watched: bool, takes_over: bool
+) -> Finding | None:
+    """Its replicas; None where it has none and nobody counts on one.
+
+    ``max_lag_s``: its ``min-replicas-max-lag``, None where it may not be asked. ``keep_s``: how long senders keep
+    what was confirmed. ``watched``: Sentinels promote a replica; ``takes_over``: they or the cluster do.
+    """
     check, replicas = "redis replication", int(info.get("connected_slaves", 0))
-    in_step = info.get("min_slaves_good_slaves")  # only told where min-replicas-to-write is set
+    in_step = info.get("min_slaves_good_slaves")  # only told where both min-replicas settings are above 0
     if in_step is not None and not int(in_step):
-        yield warning(
+        return warning(
             check,
             f"{place}: min-replicas-to-write asks for replicas in step and none is",
             "look at the replicas' links; writes are refused meanwhile",
         )
-    elif watched and not replicas:
-        yield warning(
+    if watched and not replicas:
+        return warning(
             check,
             f"{place}: Sentinels watch over it, but no replica follows it: nobody can take over",
             "start a replica, better two, or see why theirs are gone",
         )
-    elif takes_over and replicas and in_step is None:
-        yield warning(
+    if takes_over and replicas and in_step is None:
+        return warning(
             check,
-            f"{place}: no min-replicas-to-write: cut off, it confirms what its successor never gets",
+            f"{place}: no min-replicas-to-write, or min-replicas-max-lag 0: cut off, it confirms what its"
+            " successor never gets",
             "set min-replicas-to-write 1 and min-replicas-max-lag 2 on master and replicas, and have two replicas",
         )
-    elif replicas:
-        yield ok(check, f"{place}: followed by {replicas}" + ("" if in_step is None else f", {in_step} in step"))
+    if takes_over and replicas and max_lag_s is not None and max_lag_s + LAG_SEEN_S > keep_s:
+        return warning(
+            check,
+            f"{place}: min-replicas-max-lag {max_lag_s}: cut off, it confirms for {max_lag_s + LAG_SEEN_S:g} s"
+            f" what its successor never gets, and senders keep only the last {keep_s:g} s (ingest.keep_s)",
+            "set min-replicas-max-lag 2 on master and replicas, and leave ingest.keep_s at 5 s or more",
+        )
+    if not replicas:
+        return None
+    lag = "" if max_lag_s is None else f" within {max_lag_s} s"
+    return ok(check, f"{place}: followed by {replicas}" + ("" if in_step is None else f", {in_step} in step{lag}"))
 
 
 def _persistence(info: Info, append_fsync: str | None, place: str) -> Finding:
@@ -162,8 +181,8 @@ def judge_layout(stored: bytes | None, shards: int) -> Finding:
     return ok("layout", f"{shards} shards, as pinned")
 
 
-def examine_redis(client: Client, shards: int) -> Iterable[Finding]:
-    """Every server that takes writes, and the layout."""
+def examine_redis(client: Client, shards: int, keep_s: float) -> Iterable[Finding]:
+    """Every server that takes writes, and the layout; ``shards`` and ``keep_s`` as the settings have them."""
     if isinstance(client, RedisCluster):
         state = dict(client.cluster_info())
         if state.get("cluster_state") != "ok":
@@ -173,27 +192,31 @@ def examine_redis(client: Client, shards: int) -> Iterable[Finding]:
                 "redis-cli --cluster check: bring back the masters that are gone, or fail over to their replicas",
             )
         for node in client.get_primaries():  # type: ignore[no-untyped-call]  # redis-py left it untyped
-            yield from _server(client, node.name, {"target_nodes": node})
+            yield from _server(client, node.name, {"target_nodes": node}, keep_s)
     else:
-        yield from _server(client, "Redis", {})
+        yield from _server(client, "Redis", {}, keep_s)
     stored: Any = client.get(LAYOUT_KEY)
     yield judge_layout(stored, shards)
 
 
-def _server(client: Client, place: str, at: dict[str, Any]) -> Iterator[Finding]:
+def _server(client: Client, place: str, at: dict[str, Any], keep_s: float) -> Iterator[Finding]:
     info: Info = client.info("everything", **at)
+    append_fsync, max_lag_s = None, None
     try:
         append_fsync = client.config_get("appendfsync", **at).get("appendfsync")
+        longest = client.config_get("min-replicas-max-lag", **at).get("min-replicas-max-lag")
+        max_lag_s = None if longest is None else int(longest)
     except RedisError:  # users of ours need not be allowed to
-        append_fsync = None
         yield skipped(
-            "redis settings", f"{place}: this user may not ask for settings, so appendfsync is not known"
+            "redis settings",
+            f"{place}: this user may not ask for settings, so appendfsync and min-replicas-max-lag are not known",
         )
     yield from judge_server(info, append_fsync, place)
     watched = isinstance(client, Redis) and isinstance(client.connection_pool, SentinelConnectionPool)
-    yield from judge_replication(
-        info, place, watched=watched, takes_over=watched or isinstance(client, RedisCluster)
-    )
+    takes_over = watched or isinstance(client, RedisCluster)
+    replication = judge_replication(info, max_lag_s, place, keep_s=keep_s, watched=watched, takes_over=takes_over)
+    if replication is not None:
+        yield replication
     trips = []
     for _ in range(PINGS):
         begun = time.perf_counter()

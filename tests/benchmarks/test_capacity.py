@@ -10,12 +10,12 @@ from benchmarks.capacity import MOST_UNEXPLAINED, main
 from shared.errors import SelfmisError
 
 
-def test_a_small_ward_is_measured_and_its_costs_add_up(tmp_path: Path) -> None:
+def test_a_small_ward_is_measured_and_its_costs_add_up(tmp_path: Path, untrained: Path) -> None:
     file = tmp_path / "capacity.json"
-    small = ["--set", "stream.shards=8", "--replicas", "1"]
+    small = ["--set", "stream.shards=8", "--replicas", "1", "--model", str(untrained)]
     assert main(["--patients", "200", "--seconds", "6", *small, "--json", str(file)]) == 0
     found = json.loads(file.read_text())
-    assert (found["patients"], found["model"], found["frames_dropped"]) == (200, "untrained small", 0)
+    assert (found["patients"], found["model"], found["frames_dropped"]) == (200, str(untrained), 0)
     assert found["windows_per_s"] == pytest.approx(200 / 5, rel=0.5)
     assert found["limit_windows_per_s"] > found["windows_per_s"]
     assert found["ratio"] == pytest.approx(found["windows_per_s"] / found["limit_windows_per_s"])

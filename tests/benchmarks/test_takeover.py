@@ -15,9 +15,10 @@ def test_the_ratio_is_the_worst_shard_to_what_is_allowed() -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_killed_replicas_shards_go_on_within_a_lease_and_two_seconds(tmp_path: Path) -> None:
+def test_a_killed_replicas_shards_go_on_within_a_lease_and_two_seconds(tmp_path: Path, untrained: Path) -> None:
     figures = tmp_path / "figures.json"
-    code = main(["--patients", "300", "--kills", "1", "--json", str(figures)])
+    few = ["--patients", "300", "--kills", "1", "--model", str(untrained)]
+    code = main([*few, "--json", str(figures)])
     told = json.loads(figures.read_text(encoding="utf-8"))
     assert told["lease_s"] == 5.0
     assert told["shards"] == 32

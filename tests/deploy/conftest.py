@@ -11,7 +11,7 @@ from shared.artefact import Model
 from shared.connection import Client
 from shared.embedded import EmbeddedServer
 from shared.ports import free_port
-from tests.deploy.house import ROOT, House
+from tests.deploy.house import FAIL_AT_ONCE, ROOT, House
 from tests.deploy.machines import Network, network
 
 
@@ -19,7 +19,7 @@ from tests.deploy.machines import Network, network
 def cluster() -> Iterator[int]:
     """Ray and an empty Serve; the port of its proxy."""
     port = free_port()
-    environ = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environ = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **FAIL_AT_ONCE}
     with local_ray(cpus=8, host="127.0.0.1", port=port, environ={**os.environ, **environ}):
         yield port
 

@@ -28,6 +28,8 @@ from shared.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARDS = 4
+# Of Serve: what cannot start is not tried three times.
+FAIL_AT_ONCE = {"RAY_SERVE_MAX_PER_REPLICA_RETRY_COUNT": "1"}
 # An untrained model finds any-MI near one half everywhere; thresholds around it make alarms come and go.
 ALARM = {"off": 0.50, "low": 0.51, "medium": 0.52, "high": 0.53}
 ALARM |= {"smoothing": 1, "on_windows": 2, "of_windows": 3, "off_windows": 2}

@@ -10,11 +10,12 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
+import psutil
 import pytest
 
 from benchmarks.faults.service import Service
@@ -33,19 +34,33 @@ class Machine:
         self._space, self._cable, self._folder = space, cable, folder
         self.services: list[Service] = []
 
-    def run(self, name: str, command: Command) -> Service:
+    def run(self, name: str, command: Command, environ: Mapping[str, str] | None = None) -> Service:
         """Start a program here; `Service.tick` starts it again when it has ended."""
         inside = ["ip", "netns", "exec", self._space]
-        service = Service(name, lambda: [*inside, *command()], self._folder / f"{name}.log")
+        service = Service(name, lambda: [*inside, *command()], self._folder / f"{name}.log", environ)
         self.services.append(service)
         service.start()
         return service
 
+    def titles(self, beginning: str) -> list[int]:
+        """Processes here whose title begins so."""
+        found = []
+        for pid in _ip("netns", "pids", self._space).split():
+            with suppress(psutil.NoSuchProcess):
+                if "".join(psutil.Process(int(pid)).cmdline()[:1]).startswith(beginning):
+                    found.append(int(pid))
+        return found
+
     def kill(self) -> None:
-        """Everything at once, as when the power goes. It stays off."""
+        """Everything at once, as when the power goes. It stays off until `boot`."""
         for service in self.services:
             service.held = True
         _kill_all(self._space)
+
+    def boot(self) -> None:
+        """On again: what ran here is started when it is next looked after."""
+        for service in self.services:
+            service.held = False
 
     def cut(self) -> None:
         """Pull the cable: nothing comes and nothing goes, and nobody is told."""

@@ -9,21 +9,13 @@ from pathlib import Path
 
 from shared.artefact import Model
 from tests.deploy.machines import Network
-from tests.deploy.ward import PORT, Ward, redis_on
-
-
-def a_ward(net: Network, folder: Path, model: Model, *, seconds: float, shards: int) -> Ward:
-    """With one Redis, on a machine of its own."""
-    redis = net.machine("redis")
-    redis_on(redis, folder / "redis")
-    url = f"redis://{redis.address}:{PORT}/0"
-    return Ward(net, folder, model, url, seconds=seconds, patients=60, shards=shards)
+from tests.deploy.ward import Ward, one_redis
 
 
 def test_a_machine_cut_off_for_longer_than_its_lease_and_one_that_dies_change_nothing(
     net: Network, tmp_path: Path, model: Model
 ) -> None:
-    ward = a_ward(net, tmp_path, model, seconds=22, shards=4)
+    ward = Ward(net, tmp_path, model, one_redis(net, tmp_path), seconds=22, patients=60, shards=4)
     one, two = net.machine("one"), net.machine("two")
     ward.replica_on(one, "one")
     ward.replica_on(two, "two")

@@ -10,14 +10,14 @@ from deploy.app import Arguments
 from deploy.local import LocalError, launch, local_ray
 from shared.artefact import load, shipped
 from shared.ports import free_port
-from tests.deploy.house import ROOT, SETTINGS
+from tests.deploy.house import FAIL_AT_ONCE, ROOT, SETTINGS
 
 TOKEN = "a-token-of-the-ward"
 
 
 def test_an_api_that_others_can_reach_needs_a_token_but_no_model_of_ones_own(redis_url: str) -> None:
     port = free_port()
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **FAIL_AT_ONCE}
     arguments = Arguments(redis_url=redis_url, settings=SETTINGS)
     with local_ray(cpus=4, host="0.0.0.0", port=port, environ=environ):  # noqa: S104 - that is the point
         with pytest.raises(LocalError, match=r"Api: the API would be open to everybody on 0\.0\.0\.0: set "):

@@ -244,6 +244,6 @@ def test_the_webhook_claims_a_receiver_and_reads_alerts(guarded: Guarded) -> Non
 @pytest.mark.usefixtures("watched")
 def test_the_doctor_examines_redis_and_the_ward(guarded: Guarded) -> None:
     with guarded.nobody_is_refused("config"), connect(guarded.url("watch")) as client:
-        found = [*examine_redis(client, SHARDS), *examine_ward(client, SHARDS, 0.1, lambda _s: None)]
+        found = [*examine_redis(client, SHARDS, 5.0), *examine_ward(client, SHARDS, 0.1, lambda _s: None)]
     assert {each.check for each in found if each.grade is Grade.SKIPPED} <= {"redis settings"}
     assert "layout" in {each.check for each in found if each.grade is Grade.OK}

@@ -79,7 +79,7 @@ def test_a_stream_and_a_command_pass_through_the_proxy(house: House) -> None:
 def test_the_doctor_finds_a_running_deployment_well(house: House) -> None:
     house.deploy()
     found = [
-        *examine_redis(house.client, SHARDS),
+        *examine_redis(house.client, SHARDS, 5.0),
         *examine_ward(house.client, SHARDS, 0.5, time.sleep),
         *examine_api(str(house.web.base_url).rstrip("/")),
     ]

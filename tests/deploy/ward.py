@@ -38,6 +38,13 @@ def redis_on(machine: Machine, folder: Path, *options: str) -> None:
     machine.run(folder.name, lambda: command)
 
 
+def one_redis(net: Network, folder: Path) -> str:
+    """A Redis on a machine of its own; its URL."""
+    machine = net.machine("redis")
+    redis_on(machine, folder / "redis")
+    return f"redis://{machine.address}:{PORT}/0"
+
+
 class Ward:
     """Ingest on a machine, patients that stream to the Redis at ``url`` in real time, and what must come of it."""
 

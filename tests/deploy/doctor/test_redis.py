@@ -21,6 +21,7 @@ from tests.deploy.manifests import KUBERNETES
 from tests.real_redis import Watched, until
 
 Examine = Callable[..., dict[str, Finding]]
+KEEP_S = 5.0
 WELL = ("--appendonly", "yes", "--maxmemory", "64mb", "--maxmemory-policy", "noeviction")
 
 
@@ -36,7 +37,7 @@ def examined(start_redis: Callable[..., int]) -> Iterator[Examine]:
             client = stack.enter_context(connect(f"redis://127.0.0.1:{port}"))
             if before is not None:
                 before(client)
-            return worst(examine_redis(client, 64))
+            return worst(examine_redis(client, 64, KEEP_S))
 
         yield examine
 
@@ -51,7 +52,7 @@ def worst(findings: Any) -> dict[str, Finding]:
 
 def test_a_redis_as_we_set_it_up_is_well(client: Client) -> None:
     pin(client, 64)
-    found = worst(examine_redis(client, 64))
+    found = worst(examine_redis(client, 64, KEEP_S))
     assert {check for check, each in found.items() if each.grade is not Grade.OK} <= {"redis latency"}
     assert "everysec" in found["redis persistence"].said
 
@@ -126,7 +127,7 @@ def test_the_layout_is_held_against_the_settings(stored: bytes | None, grade: Gr
 
 def test_all_masters_of_a_cluster_are_examined(cluster_port: int) -> None:
     with connect(f"redis+cluster://127.0.0.1:{cluster_port}") as client:
-        found = list(examine_redis(client, 64))
+        found = list(examine_redis(client, 64, KEEP_S))
         client.delete(LAYOUT_KEY)
     persistence = [each for each in found if each.check == "redis persistence"]
     assert [each.grade for each in persistence] == [Grade.FAULT] * 3
@@ -135,7 +136,7 @@ def test_all_masters_of_a_cluster_are_examined(cluster_port: int) -> None:
 
 def test_a_master_that_sentinels_replace_is_told_to_stop_confirming_when_it_is_cut_off(doomed: Watched) -> None:
     def replication(client: Client) -> Finding:
-        return worst(examine_redis(client, 64))["redis replication"]
+        return worst(examine_redis(client, 64, KEEP_S))["redis replication"]
 
     with connect(doomed.url) as client:
         told = replication(client)
@@ -143,6 +144,12 @@ def test_a_master_that_sentinels_replace_is_told_to_stop_confirming_when_it_is_c
         for words in told.do.partition("set ")[2].partition(" on ")[0].split(" and "):
             client.config_set(*words.split())  # what it says is what helps
         until(lambda: replication(client).grade is Grade.OK, "a replica in step")
+        client.config_set("min-replicas-max-lag", 10)  # Redis' own
+        told = replication(client)
+        assert (told.grade, "for 12 s" in told.said) == (Grade.WARNING, True)
+        client.config_set("min-replicas-max-lag", 0)
+        assert "min-replicas-max-lag 0" in replication(client).said
+        client.config_set("min-replicas-max-lag", 2)
         with local_client(doomed.replica, timeout_s=5.0) as replica:
             replica.shutdown(nosave=True)
         until(lambda: not client.info("replication")["connected_slaves"], "the replica is gone")
@@ -186,7 +193,7 @@ def test_the_redis_of_the_manifests_is_well_and_its_user_may_do_what_we_do(kuber
     assert holding is not None
     assert store.load(holding) is not None
     assert store.commit(holding, facts(3, "1-1"), now_s=0.0) is Outcome.APPLIED
-    found = worst(examine_redis(link.client, 64))
+    found = worst(examine_redis(link.client, 64, KEEP_S))
     assert {each.grade for each in found.values()} <= {Grade.OK, Grade.SKIPPED}
     with pytest.raises(redis.exceptions.NoPermissionError):
         link.client.flushall()

@@ -90,7 +90,9 @@ def test_a_classifier_of_many_leads_fits_what_it_saw_by_one(hearts: Path, method
     assert trained.measure(logits, Truth(data.labels(data.train), None))["any_mi"] > 0.8
 
 
-@pytest.mark.parametrize("option", ["loss=siglip", "loss=infonce", "stop_gradient=no"])
+@pytest.mark.parametrize(
+    "option", ["loss=siglip", "loss=infonce", pytest.param("stop_gradient=no", marks=pytest.mark.full)]
+)
 def test_a_student_comes_near_the_twelve_leads_of_its_record(hearts: Path, teacher: Path, option: str) -> None:
     """Untrained, the cosine is 0.04 and one in thirty is found."""
     found = shown(hearts, "selfmis", option, teacher=teacher)
@@ -100,14 +102,18 @@ def test_a_student_comes_near_the_twelve_leads_of_its_record(hearts: Path, teach
 
 @pytest.mark.parametrize(
     ("method", "option", "above"),
-    [("contrastive", "views=augmented", 0.16), ("contrastive", "views=time", 0.14), ("cmsc", "views=time", 0.45)],
+    [
+        pytest.param("contrastive", "views=augmented", 0.16, marks=pytest.mark.full),
+        ("contrastive", "views=time", 0.14),
+        ("cmsc", "views=time", 0.45),
+    ],
 )
 def test_one_half_finds_the_other(hearts: Path, method: str, option: str, above: float) -> None:
     """An untrained encoder finds 0.08 of them in one lead and 0.28 in twelve."""
     assert shown(hearts, method, option)["retrieval_1"] > above
 
 
-@pytest.mark.parametrize(("leads", "below"), [("one", 0.98), ("twelve", 0.96)])
+@pytest.mark.parametrize(("leads", "below"), [("one", 0.98), pytest.param("twelve", 0.96, marks=pytest.mark.full)])
 def test_hidden_patches_are_restored_better_than_by_zeros(hearts: Path, leads: str, below: float) -> None:
     """An untrained decoder is at 0.99."""
     assert shown(hearts, "mae", f"leads={leads}", epochs=6)["restoring"] < below

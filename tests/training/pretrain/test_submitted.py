@@ -1,10 +1,12 @@
 """`ray job submit` to a cluster with a job server: the code travels, the job trains, its exit code comes back."""
 
 import os
+import re
 import secrets
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -99,15 +101,15 @@ def access(token: str | None) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def head() -> Iterator[Head]:
-    """A cluster that asks nobody for a token."""
-    with started(None) as head:
+    """A cluster that asks everybody for a token."""
+    with started(secrets.token_hex(32)) as head:
         yield head
 
 
 @pytest.fixture(scope="module")
-def closed() -> Iterator[Head]:
-    """One that asks everybody."""
-    with started(secrets.token_hex(32)) as head:
+def open_head() -> Iterator[Head]:
+    """One that asks nobody."""
+    with started(None) as head:
         yield head
 
 
@@ -176,12 +178,14 @@ def pretrain(store: Path, out: Path, *more: str) -> list[str]:
     return ["env", f"SELFMIS_REVISION={REVISION}", "python", "-m", "training.pretrain", *what, *more]
 
 
-def test_a_submitted_job_trains_on_the_cluster(
-    trained: tuple["subprocess.CompletedProcess[str]", Path],
+def test_a_submitted_job_trains_on_a_cluster_that_asks_for_a_token_and_does_not_tell_it(
+    head: Head, trained: tuple["subprocess.CompletedProcess[str]", Path]
 ) -> None:
     done, out = trained
     assert done.returncode == 0, done.stdout
     assert "succeeded" in done.stdout
+    assert head.token is not None
+    assert head.token not in done.stdout
     assert runs.is_done(out)
     assert [(epoch["epoch"], epoch["workers"]) for epoch in runs.read_history(out)] == [(1, 1)]
     assert runs.load_encoder(out).record.method == "supervised"
@@ -220,25 +224,59 @@ def test_a_submitted_job_that_is_refused_says_why_and_fails(head: Head, store: P
     ],
 )
 def test_a_job_without_the_token_is_refused_and_leaves_nothing(
-    closed: Head, store: Path, tmp_path: Path, environ: dict[str, str], says: str
+    head: Head, store: Path, tmp_path: Path, environ: dict[str, str], says: str
 ) -> None:
-    before = jobs_of(closed)
-    done = closed.submit(*pretrain(store, tmp_path / "run"), environ=environ)
+    before = jobs_of(head)
+    done = head.submit(*pretrain(store, tmp_path / "run"), environ=environ)
     assert done.returncode != 0
     assert says in done.stdout
-    assert jobs_of(closed) == before
+    assert jobs_of(head) == before
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.full
-def test_recordings_become_an_encoder_by_two_jobs_of_two_workers(head: Head, tmp_path: Path) -> None:
+def test_a_job_trains_on_a_cluster_that_asks_for_no_token(open_head: Head, store: Path, tmp_path: Path) -> None:
+    done = open_head.submit(*pretrain(store, tmp_path / "run"))
+    assert done.returncode == 0, done.stdout
+    assert runs.is_done(tmp_path / "run")
+    assert list((tmp_path / "run" / "checkpoints").glob("checkpoint_*"))
+
+
+@pytest.mark.full
+def test_a_job_that_was_stopped_goes_on_from_its_storage_url_when_it_is_submitted_again(
+    open_head: Head, store: Path, tmp_path: Path
+) -> None:
+    command = [*pretrain(store, tmp_path / "run"), "--epochs", "40", "--storage", f"file://{tmp_path}/storage"]
+    ended: list[subprocess.CompletedProcess[str]] = []
+    thread = threading.Thread(target=lambda: ended.append(open_head.submit(*command)))
+    thread.start()
+    while not list(tmp_path.glob("storage/run-*/checkpoint_*")):
+        assert thread.is_alive(), ended
+        time.sleep(0.1)
+    (running,) = (job for job in jobs_of(open_head) if job["status"] == "RUNNING")
+    httpx.post(f"{open_head.url}/api/jobs/{running['submission_id']}/stop", timeout=30).raise_for_status()
+    thread.join()
+    assert "was stopped" in ended[0].stdout  # Ray's exit code for it is 0
+    assert not runs.is_done(tmp_path / "run")
+    before = len(runs.read_history(tmp_path / "run"))
+    done = open_head.submit(*command)
+    assert done.returncode == 0, done.stdout
+    trained = [int(number) for number in re.findall(r"epoch +(\d+)/40", done.stdout)]
+    assert trained[0] > 1  # epochs that it had behind it are not trained again
+    assert trained[-1] == 40
+    assert [epoch["epoch"] for epoch in runs.read_history(tmp_path / "run")] == list(range(1, 41))
+    assert 0 < before < 40
+
+
+@pytest.mark.full
+def test_recordings_become_an_encoder_by_two_jobs_of_two_workers(open_head: Head, tmp_path: Path) -> None:
     from services.ingest.simulate import main as simulate
 
     data, store, out = (tmp_path / name for name in ("data", "store", "run"))
     assert simulate(["--layout", "ptbxl", "--records", "60", "--out", str(data)]) == 0
-    done = head.submit("python", "-m", "training.prepare", str(data), "--out", str(store), "--workers", "2")
+    done = open_head.submit("python", "-m", "training.prepare", str(data), "--out", str(store), "--workers", "2")
     assert done.returncode == 0, done.stdout
-    done = head.submit(*pretrain(store, out, "--workers", "2"))
+    done = open_head.submit(*pretrain(store, out, "--workers", "2"))
     assert done.returncode == 0, done.stdout
     assert [epoch["workers"] for epoch in runs.read_history(out)] == [2]
     assert runs.load_encoder(out).record.method == "supervised"
