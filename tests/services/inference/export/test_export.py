@@ -19,7 +19,7 @@ from services.inference.api.cursor import Cursor
 from services.inference.export.command import export, export_audit, main
 from services.inference.export.folder import AUDIT_EVENTS, LISTS, PROGRESS, ExportError, ExportFolder
 from services.inference.export.wfdb_record import ANNOTATOR
-from services.inference.monitor.shard import _audited
+from services.inference.monitor.saying import audited
 from shared.connection import Client
 from shared.labels import SCORE_NAMES
 from shared.shards import ALERT_BODY, ALERT_ID, AUDIT_FIELD, alerts_key, audit_key
@@ -46,8 +46,8 @@ def commit(client: Client, number: int, *, strip: bool = True) -> dict[str, Any]
     entry = {ALERT_ID: alert.id, ALERT_BODY: json.dumps(body, ensure_ascii=False).encode()}
     client.xadd(alerts_key(number % SHARDS), entry)  # type: ignore[arg-type]  # of bytes, as it takes them
     asked = Command(f"{number + 1}-0", Action.ACKNOWLEDGE, f"β\u2028{number}", "Ann", "seen", alarm=alert.alarm)
-    audited = _audited(asked.id, json.loads(asked.to_json()), "applied", "")
-    client.xadd(audit_key(number % SHARDS), {AUDIT_FIELD: audited})
+    line = audited(asked.id, json.loads(asked.to_json()), "applied", "")
+    client.xadd(audit_key(number % SHARDS), {AUDIT_FIELD: line})
     return body
 
 

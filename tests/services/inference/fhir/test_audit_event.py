@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.inference.alarms import Action, Command, Outcome
 from services.inference.alarms.commands import CEILINGS
 from services.inference.fhir.audit_event import SUCCESSES, audit_event
-from services.inference.monitor.shard import _audited
+from services.inference.monitor.saying import audited
 from shared.labels import SCORE_NAMES
 from tests.services.inference.fhir.published import checked
 
@@ -42,7 +42,7 @@ def entries(draw: st.DrawFn) -> dict[str, Any]:
         device=draw(st.sampled_from(("", "band 7"))),
     )
     outcome = draw(st.sampled_from(Outcome)).value
-    return kept(draw, _audited(command.id, json.loads(command.to_json()), outcome, ""))
+    return kept(draw, audited(command.id, json.loads(command.to_json()), outcome, ""))
 
 
 @settings(max_examples=60, deadline=None)
@@ -66,7 +66,7 @@ def test_every_command_is_a_valid_audit_event_that_says_who_what_about_whom_and_
 @settings(max_examples=20, deadline=None)
 @given(st.data(), ENTRIES)
 def test_a_command_that_could_not_be_read_is_a_valid_failure_of_nobody_known(data: st.DataObject, at: str) -> None:
-    entry = kept(data.draw, _audited(at, {}, "malformed", "command 1-1 cannot be read"))
+    entry = kept(data.draw, audited(at, {}, "malformed", "command 1-1 cannot be read"))
     valid = checked(audit_event(entry, SYSTEM))
     assert (valid.outcome, valid.outcomeDesc) == ("4", "malformed: command 1-1 cannot be read")
     assert valid.agent[0].who is None
