@@ -36,6 +36,7 @@ def picture(levels: Sequence[Level], limit_s: float) -> Png:
     """Cores, cost of a window, latency and memory over the number of patients; levels not held are marked."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - a second that most runs need not
     from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - as above
 
     ordered = sorted(levels, key=lambda each: each.patients)
     patients = [each.patients for each in ordered]
@@ -66,6 +67,7 @@ def picture(levels: Sequence[Level], limit_s: float) -> Png:
     memory.set(title="Memory", ylabel="MB")
     for axes in (cores, cost, latency, memory):
         axes.set_xlabel("patients")
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.legend(fontsize=8)
         axes.grid(color="#eeeeee")
     out = io.BytesIO()
