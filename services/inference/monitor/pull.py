@@ -211,16 +211,17 @@ class PullLoop:
         with self._watch.stage("read"):
             now_us = self._lookout.begin(self.rules.alarms, self._shards.keys(), self._tenures.live)
             pulled = [p for p in self._reader.read(BLOCK_MS, self._bite.entries) if p.shard in self._shards]
-        came, read_at = self._clock(), self._wall()
-        now_us = {shard: at for shard, at in now_us.items() if self._reader.at_end(shard)}
+            came, read_at = self._clock(), self._wall()
+            now_us = {shard: at for shard, at in now_us.items() if self._reader.at_end(shard)}
         ahead = {each.shard for each in pulled}  # memory has taken in what is not handed to a commit yet
         try:
             placed = self._carry(pulled, now_us, ahead)
         finally:
             for shard in ahead:
                 self._discard(shard)
-        self._bite.took(self._clock() - came, max((len(each.entries) for each in pulled), default=0))
-        self._note(pulled, placed, read_at)
+        with self._watch.stage("own"):
+            self._bite.took(self._clock() - came, max((len(each.entries) for each in pulled), default=0))
+            self._note(pulled, placed, read_at)
         return bool(pulled)
 
     def _carry(self, pulled: list[Pulled], now_us: Mapping[int, int], ahead: set[int]) -> list[Placed]:
