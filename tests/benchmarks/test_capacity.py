@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.capacity import MOST_UNEXPLAINED, main
+from benchmarks.capacity import main
 from shared.errors import SelfmisError
 
 
@@ -29,7 +29,6 @@ def test_a_small_ward_is_measured_and_its_costs_add_up(tmp_path: Path, untrained
         found["monitor_us"] + found["model_us"]
     )
     assert not any(isinstance(value, float) and math.isnan(value) for value in found.values())
-    assert abs(found["unexplained_share"]) <= MOST_UNEXPLAINED
 
 
 @pytest.mark.parametrize(

@@ -72,8 +72,13 @@ def test_levels_are_drawn_as_a_png() -> None:
 @pytest.mark.parametrize("share", [0.06, -0.06])
 def test_a_profile_that_leaves_too_much_unexplained_is_an_error(share: float) -> None:
     check_profile(LEVEL)
+    unexplained = replace(COSTS, unexplained_share=share, rest_us=share * 200)
     with pytest.raises(SelfmisError, match="in no stage"):
-        check_profile(replace(LEVEL, costs=replace(COSTS, unexplained_share=share)))
+        check_profile(replace(LEVEL, windows_per_s=4000.0, costs=unexplained))
+
+
+def test_a_profile_of_replicas_with_next_to_nothing_to_do_explains_less() -> None:
+    check_profile(replace(LEVEL, windows_per_s=40.0, costs=replace(COSTS, unexplained_share=0.1, rest_us=40.0)))
 
 
 def test_latencies_are_handed_out_exactly_and_once() -> None:
