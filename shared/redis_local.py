@@ -72,7 +72,7 @@ def process_exists(pid: int) -> bool:
         return True
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:  # it ended just now, or this is not Linux
+    except (FileNotFoundError, ProcessLookupError):  # it ended just now, before or while read; or no Linux
         return not Path("/proc/self").exists()
     # pid (name) state …, and the name may hold anything.
     return stat.rpartition(") ")[2][:1] != "Z"
