@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.inference.commit.facts import Facts, Kind
+from services.inference.commit.point import POINT
 from services.inference.commit.reader import Entry, Pulled
 from services.inference.engine import Engine, score
 from services.inference.monitor.decoding import decoded
@@ -103,5 +104,7 @@ def expected(
         passed = elapsed[shard] if elapsed else ()
         found.append(Committed())
         found[-1].add(memory.conclude(placed, scored, engine.version, elapsed=passed))
+        kept = settings.monitor.trend_points * POINT.itemsize
+        found[-1].trend = {name: points[-kept:] for name, points in found[-1].trend.items()}
         come.clear()
     return found
