@@ -18,6 +18,7 @@ from shared.labels import MI_CODES
 from shared.sections import EngineSettings, WindowSettings
 from training.evaluate.data import opened
 from training.evaluate.figures import SIX
+from training.export.facts import identity
 from training.folds import parse_folds
 from training.metrics import auroc
 from training.probe.selection import labelled_rows
@@ -39,13 +40,7 @@ def answer(chosen: argparse.Namespace) -> None:
     found = cost(model, windows, labels)
     figures = {
         "format": FORMAT,
-        "model": {
-            "name": model.manifest.name,
-            "version": model.manifest.version,
-            "lead": model.manifest.lead,
-            "weights_sha256": model.manifest.files["weights.safetensors"].sha256,
-            "calibration": model.manifest.calibration.model_dump(mode="json"),
-        },
+        "model": identity(model.manifest),
         "data": tested.name,
         "folds": list(folds),
         "bf16": found,

@@ -24,6 +24,7 @@ from shared.sections import AlarmSettings
 from shared.settings import Settings
 from training.evaluate.data import opened
 from training.evaluate.robustness import read_tapes
+from training.export.facts import identity
 from training.folds import parse_folds
 from training.progress import Progress
 
@@ -61,13 +62,7 @@ def answer(chosen: argparse.Namespace) -> None:
     best = _picked(found["tuned_on"], settings.alarm, chosen)
     figures = {
         "format": FORMAT,
-        "model": {
-            "name": model.manifest.name,
-            "version": model.manifest.version,
-            "lead": model.manifest.lead,
-            "weights_sha256": model.manifest.files["weights.safetensors"].sha256,
-            "calibration": model.manifest.calibration.model_dump(mode="json"),
-        },
+        "model": identity(model.manifest),
         "streams": {
             "data": tested.name,
             "tune_folds": list(tune),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.artefact import CalibrationRecord
+from shared.artefact import CalibrationRecord, Manifest
 from shared.errors import SelfmisError
 from training.attribution import data_facts
 from training.classifier import TrainedRun, learns, lineage, plan_of
@@ -109,6 +109,17 @@ def measured(
     if of["calibration"] != calibration.model_dump(mode="json"):
         raise ExportError(f"{what} {path} are of the same weights, calibrated otherwise")
     return found
+
+
+def identity(manifest: Manifest) -> dict[str, Any]:
+    """Which model figures are of, as whoever measures writes it and `measured` demands it."""
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "lead": manifest.lead,
+        "weights_sha256": manifest.files["weights.safetensors"].sha256,
+        "calibration": manifest.calibration.model_dump(mode="json"),
+    }
 
 
 def numbers_of(results: Mapping[str, Any]) -> dict[str, Any]:
