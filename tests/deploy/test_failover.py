@@ -1,6 +1,7 @@
 """A master dies with a tail that its replica never had: Sentinels promote the replica, and all is exact again."""
 
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 
@@ -54,6 +55,13 @@ def linked(machine: Machine) -> bool:
         return bool(client.info("replication").get("master_link_status") == "up")
 
 
+def ready(watcher: Machine) -> bool:
+    """Whether the Sentinel there knows the replica and both others: it asks a master for them every 10 s only."""
+    with Redis(host=watcher.address, port=SENTINEL_PORT, socket_timeout=5.0) as client:
+        state: Any = client.sentinel_master("ward")
+    return bool(state["num-slaves"] == 1 and state["num-other-sentinels"] == 2)
+
+
 def test_a_fail_over_that_loses_what_was_confirmed_last_changes_nothing(
     net: Network, tmp_path: Path, model: Model
 ) -> None:
@@ -66,6 +74,7 @@ def test_a_fail_over_that_loses_what_was_confirmed_last_changes_nothing(
     url = f"redis+sentinel://{','.join(watcher.address for watcher in watchers)}/ward"
     ward = Ward(net, tmp_path, model, url, seconds=22, patients=60, shards=4)
     ward.until(lambda: linked(new), "a replica")
+    ward.until(lambda: all(map(ready, watchers)), "Sentinels that know each other and the replica")
     ward.replica_on(watchers[0], "monitor")
     ward.until(lambda: ward.shared_by(1), "the monitor owns all shards")
     ward.stream()

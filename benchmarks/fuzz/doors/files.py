@@ -151,7 +151,7 @@ def tokens(folder: Path) -> Iterator[Way]:
 def figures(folder: Path) -> Iterator[Way]:
     """`benchmarks.docs` and `deploy.plan`: figures that somebody measured."""
     for bench in BENCHES:
-        stored = costs.FOLDER / f"{bench.name}.json"
+        stored = costs.FOLDER / f"{bench.stored}.json"
         (folder / stored.name).write_bytes(stored.read_bytes() if stored.exists() else as_json({"us": 2.5}))
     file = folder / "capacity.json"
     good = file.read_bytes()
