@@ -54,6 +54,8 @@ def guided(
             return bytes(made[:most])
 
         options = ["fuzz", str(corpus), f"-seed={seed % 2**31 or 1}", f"-max_len={LONGEST_CASE}", "-verbosity=0"]
-        atheris.Setup([*options, "-rss_limit_mb=0", "-timeout=0"], one, custom_mutator=bent)
+        options += ["-rss_limit_mb=0", "-timeout=0"]
+        options += [f"-artifact_prefix={folder}/"]  # how we end looks to libFuzzer like a find, written down
+        atheris.Setup(options, one, custom_mutator=bent)
         atheris.Fuzz()
     raise AssertionError("libFuzzer came back")

@@ -125,8 +125,14 @@ def test_the_command_runs_a_door_in_a_process_and_tells(tmp_path: Path) -> None:
     assert figures["all"]["crashes"] == 0
 
 
-def test_coverage_chooses_the_cases_with_guided(tmp_path: Path) -> None:
+def test_coverage_chooses_the_cases_with_guided_and_leaves_nothing_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("atheris")  # of the extra `bench`
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
     out = tmp_path / "fuzz.json"
     assert main(["--guided", "--cases", "200", "--door", "cursor", "--json", str(out)]) == 0
     assert json.loads(out.read_text())["cursor"]["cases"] == 200
+    assert list(here.iterdir()) == []
