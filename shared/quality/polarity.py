@@ -38,6 +38,7 @@ WEIGHTS: Mapping[str, tuple[int, ...]] = MappingProxyType({
         33, 34, 27, 24, 24, 18, 15, 12, 9, 10, 11, 13, 12, 7, 10, 9,
     ),
 })  # fmt: skip
+UPRIGHT, INVERTED = "upright", "inverted"
 LIMITS: Mapping[str, float] = MappingProxyType({"I": 0.0, "II": 1.16})
 """Log odds above which a window counts as upside down: at most one upright recording in a hundred is beyond."""
 
@@ -63,6 +64,24 @@ def is_upside_down(odds: npt.ArrayLike, lead: str) -> npt.NDArray[np.bool_]:
     """Whether log odds of `upside_down`, of windows or means of several, are beyond the limit of the lead."""
     _weights(lead)
     return np.asarray(np.asarray(odds) > LIMITS[lead], np.bool_)
+
+
+def log_odds(windows: Vector, good: npt.NDArray[np.bool_], lead: str) -> Vector:
+    """`upside_down` of the ``good`` ones of some windows; NaN for others, and for a lead without weights."""
+    odds = np.full(len(windows), np.nan, np.float32)
+    if lead in WEIGHTS and good.any():
+        odds[good] = upside_down(windows[good], lead)
+    return odds
+
+
+def words(odds: npt.ArrayLike, lead: str) -> list[str | None]:
+    """`INVERTED` or `UPRIGHT` for each of some log odds; None where NaN, and for a lead without weights."""
+    known = np.atleast_1d(np.isfinite(odds)) & (lead in WEIGHTS)
+    if not known.any():
+        return [None] * len(known)
+    turned = np.atleast_1d(is_upside_down(odds, lead))
+    pairs = zip(turned.tolist(), known.tolist(), strict=True)
+    return [(INVERTED if over else UPRIGHT) if told else None for over, told in pairs]
 
 
 @functools.lru_cache(maxsize=len(WEIGHTS))

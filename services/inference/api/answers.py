@@ -243,6 +243,9 @@ class Alert(BaseModel):
     priority: str
     type: str
     time_us: int
+    polarity: Polarity | None = Field(
+        default=None, description="which way up the lead seems to be in the alert's strip: `inverted` means little"
+    )
     committed_ms: int
     shard: int
 

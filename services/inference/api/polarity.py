@@ -1,39 +1,11 @@
-"""Which way up a lead is worn, for JSON: ``upright``, ``inverted``, or nothing where that cannot be told."""
+"""Which way up the lead of a patient's newest ten seconds is worn, for JSON."""
 
 import numpy as np
-import numpy.typing as npt
 
 from services.inference.api.trace import Strip
-from services.inference.engine.runtimes import Array
-from shared.quality import assess, is_upside_down, upside_down
-from shared.quality.polarity import WEIGHTS
+from shared.quality import assess
+from shared.quality.polarity import log_odds, words
 from shared.signal import device_samples, interpolate_missing, missing_share, resample
-
-UPRIGHT, INVERTED = "upright", "inverted"
-
-
-def log_odds(windows_mv: Array, good: npt.NDArray[np.bool_], lead: str) -> Array:
-    """`shared.quality.upside_down` of the good ones of some windows (n × 1000, at 100 Hz); NaN for the others.
-
-    NaN for all of a lead of which it cannot be told.
-    """
-    odds = np.full(len(windows_mv), np.nan, np.float32)
-    if lead in WEIGHTS and good.any():
-        odds[good] = upside_down(windows_mv[good], lead)
-    return odds
-
-
-def mean(odds: Array) -> Array:
-    """Of several windows of one recording as one; NaN of none."""
-    return odds.mean(keepdims=True) if len(odds) else np.full(1, np.nan, np.float32)
-
-
-def words(odds: Array, lead: str) -> list[str | None]:
-    """Log odds as words; nothing where there are none."""
-    if lead not in WEIGHTS:
-        return [None] * len(odds)
-    turned, known = is_upside_down(odds, lead).tolist(), np.isfinite(odds).tolist()
-    return [(INVERTED if over else UPRIGHT) if told else None for over, told in zip(turned, known, strict=True)]
 
 
 def of_strip(strip: Strip | None, lead: str) -> str | None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from services.inference.api import polarity
 from services.inference.api.patient_json import ANY_MI, OUTCOMES, scores_view
 from services.inference.api.uploads import Recording, Unreadable
 from services.inference.engine import Scored, score
@@ -13,6 +12,7 @@ from services.inference.engine.runtimes import Array
 from services.inference.windows import WINDOW, Block, Cut, Outcome, Rules
 from services.inference.windows.rules import Geometry
 from shared.labels import SCORE_NAMES
+from shared.quality.polarity import log_odds, words
 
 MOST_WINDOWS = 20_000
 _AT_ONCE = 64
@@ -41,12 +41,13 @@ def scored(
     for first in range(0, total, _AT_ONCE):
         cut = _cut(recording, geometry, range(first, min(total, first + _AT_ONCE)))
         (found,) = score([cut], engine, max_missing=max_missing)
-        turned = polarity.log_odds(found.strips, found.assessed, lead)
+        turned = log_odds(found.strips, found.assessed, lead)
         odds.append(turned[found.assessed])
-        words = polarity.words(turned, lead)
-        windows += [_view(cut, found, row) | {"polarity": words[row]} for row in range(len(found))]
+        told = words(turned, lead)
+        windows += [_view(cut, found, row) | {"polarity": told[row]} for row in range(len(found))]
     # They are of one electrode, so their mean decides.
-    (whole,) = polarity.words(polarity.mean(np.concatenate(odds)), lead)
+    together = np.concatenate(odds)
+    (whole,) = words(together.mean() if len(together) else np.nan, lead)
     summary = _summary(windows, len(recording.millivolts) / recording.rate_mhz * 1000)
     return {"windows": windows, "summary": summary | {"polarity": whole}}
 

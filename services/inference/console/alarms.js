@@ -2,7 +2,8 @@
 
 import { attribute, byId, el, icon, icons, text } from "./dom.js";
 import {
-  alarmName, alarmSpoken, clock, kindIcon, mark, phaseName, physiological, shortName, span, transitionName, unanswered,
+  UPSIDE_DOWN, alarmName, alarmSpoken, clock, kindIcon, mark, phaseName, physiological, shortName, span, transitionName,
+  turned, unanswered,
 } from "./words.js";
 
 const MOST_ACTIVE = 150;
@@ -140,5 +141,6 @@ export function happened(alert, named = true) {
   el("time", {}, clock(alert.time_us)), el("span", { class: "mark" }, mark(alert.priority)), icon(kindIcon(alert.kind)),
   el("div", { class: "lines" },
     el("span", {}, el("b", {}, alarmName(alert)), ` ${transitionName(alert.transition)}`, person),
+    turned(alert) ? el("span", { class: "sub turned" }, `lead ${UPSIDE_DOWN}`) : null,
     named ? el("bdi", { class: "sub name" }, alert.patient || "whole source") : null));
 }

@@ -8,13 +8,13 @@ import { MM, Sweep } from "./sweep.js";
 import { signalName } from "./tile.js";
 import { Trend } from "./trend.js";
 import {
-  RARE, TYPES, alarmName, clock, count, kindIcon, mark, moment, percent, phaseName, physiological, plain, span,
-  transitionName, typeName, unanswered,
+  RARE, TYPES, UPSIDE_DOWN, alarmName, clock, count, kindIcon, mark, moment, percent, phaseName, physiological, plain, span,
+  transitionName, turned, typeName, unanswered,
 } from "./words.js";
 
 const POINTS = 600;
 const TALL_MM = 40;
-const POLARITIES = { upright: "upright", inverted: "seems to be worn upside down: then its scores mean nothing" };
+const POLARITIES = { upright: "upright", inverted: `${UPSIDE_DOWN}: then its scores mean nothing` };
 
 export class PatientView {
   // act(action, {patient, alarm, device}): somebody wants it done.
@@ -212,7 +212,7 @@ export class PatientView {
     const scores = alert.evidence ?? alert.scores;
     byId("p-caption").textContent = [
       `${clock(alert.time_us - 10e6)} to ${clock(alert.time_us)}`, alarmName(alert), transitionName(alert.transition),
-      scores ? `any MI ${percent(scores.MI)}` : "", alert.close?.length ? `close: ${alert.close.join(", ")}` : "",
+      turned(alert) ? `lead ${UPSIDE_DOWN}` : "", scores ? `any MI ${percent(scores.MI)}` : "", alert.close?.length ? `close: ${alert.close.join(", ")}` : "",
       alert.quality === null ? "" : `quality ${percent(alert.quality)}`, alert.model ? `model ${alert.model}` : "",
     ].filter(Boolean).join(" · ");
     this.strip.show(alert.strip, this.view);

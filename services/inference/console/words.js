@@ -79,6 +79,10 @@ export function span(seconds) {
   return `${Math.floor(s / 86400)} d ${Math.floor(s / 3600) % 24} h`;
 }
 
+export const UPSIDE_DOWN = "seems to be worn upside down";
+// Of an alert: of the strip that raised it.
+export const turned = (alert) => alert.polarity === "inverted";
+
 // What a screen reader says of a patient, and what a live region says of a new alarm.
 export function alarmSpoken(alarm, patient) {
   const what = physiological(alarm.kind) ? `MI suspected, ${typeName(alarm.type)}` : `technical: ${kindName(alarm.kind)}`;

@@ -31,6 +31,8 @@ def write_record(folder: Path, alert: Mapping[str, Any], lead: str) -> bool:
     end = _EPOCH + timedelta(microseconds=alert["time_us"])
     start = end - timedelta(seconds=len(counts) / strip["rate_hz"])
     comments = [f"{name}: {alert[name]}" for name in _SHOWN if alert[name] not in {"", None}]
+    if alert.get("polarity"):  # what an older program committed has none
+        comments.append(f"polarity: {alert['polarity']}")
     for name in ("scores", "evidence"):
         if alert[name]:
             listed = " ".join(f"{type_}={value:.4f}" for type_, value in alert[name].items())

@@ -6,6 +6,7 @@ from typing import Any, Final
 MEDIA_TYPE: Final = "application/fhir+json"
 VERSION: Final = "4.0.1"
 RESEARCH_ONLY: Final = "Research use only. Not a medical device. Not verified by a person."
+UPSIDE_DOWN: Final = "The lead seems to be worn upside down: then the scores mean nothing."
 
 # Nobody owns ".invalid" (RFC 2606), so these names are ours alone and lead nowhere.
 OURS: Final = "http://selfmis-monitor.invalid/fhir"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from services.inference.fhir import coding as c
-from services.inference.fhir.observation import observed
+from services.inference.fhir.observation import inverted, observed
 
 # FHIR's scale is that of requests. A reminder or an end asks for nothing, whatever the alarm's priority was.
 PRIORITIES: Final = {"high": "stat", "medium": "asap", "low": "urgent"}
@@ -68,7 +68,8 @@ def sentence(alert: Mapping[str, Any]) -> str:
     type_ = f", type {alert['type']}" if alert["type"] else ""
     close = f" (close: {', '.join(alert['close'])})" if alert["close"] else ""
     priority = f", {alert['priority']} priority" if alert["priority"] not in {"", "none"} else ""
-    return f"{what}{type_}{close}{priority}: {alert['transition']}. {c.RESEARCH_ONLY}"
+    turned = f" {c.UPSIDE_DOWN}" if inverted(alert) else ""
+    return f"{what}{type_}{close}{priority}: {alert['transition']}.{turned} {c.RESEARCH_ONLY}"
 
 
 def _topic(alert: Mapping[str, Any]) -> dict[str, Any]:

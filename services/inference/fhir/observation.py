@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.inference.fhir import coding as c
+from shared.quality.polarity import INVERTED
 
 _LEADS: Final = {"I": ("131329", "MDC_ECG_ELEC_POTL_I"), "II": ("131330", "MDC_ECG_ELEC_POTL_II")}
 
@@ -15,6 +16,11 @@ _LEADS: Final = {"I": ("131329", "MDC_ECG_ELEC_POTL_I"), "II": ("131330", "MDC_E
 def observed(alert: Mapping[str, Any]) -> bool:
     """Whether the alert carries anything that was observed; one about silence or of a person does not."""
     return bool(alert["strip"] or alert["scores"] or alert["quality"] is not None)
+
+
+def inverted(alert: Mapping[str, Any]) -> bool:
+    """Whether the lead seems to be upside down in the strip; what an older program committed does not say."""
+    return bool(alert.get("polarity") == INVERTED)
 
 
 def strip_counts(strip: Mapping[str, Any]) -> npt.NDArray[np.int16]:
@@ -50,7 +56,7 @@ def observation(alert: Mapping[str, Any], patient_system: str, lead: str) -> dic
     found["issued"] = c.instant(alert["committed_ms"] * 1000)
     if alert["model"]:
         found["method"] = {"text": f"SelfMIS, model {alert['model']}"}
-    found["note"] = [{"text": c.RESEARCH_ONLY}]
+    found["note"] = [{"text": text} for text in ([c.UPSIDE_DOWN] if inverted(alert) else []) + [c.RESEARCH_ONLY]]
     found["component"] = [
         *([_waveform(strip, lead)] if strip else []),
         *_scores(alert["scores"], "", "probability"),

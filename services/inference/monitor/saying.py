@@ -11,6 +11,7 @@ import numpy.typing as npt
 from services.inference import alarms
 from services.inference.engine import Scored
 from services.inference.windows import Outcome
+from shared.quality.polarity import log_odds, words
 
 Windows = npt.NDArray[np.void]
 STRIP_UV = 1.0
@@ -18,7 +19,7 @@ STRIP_UV = 1.0
 
 def plain(alert: alarms.Alert) -> bytes:
     """An alert that no window raised, as it is kept: the time has no strip."""
-    return _json(alert.to_dict() | {"strip": None})
+    return _json(alert.to_dict() | {"polarity": None, "strip": None})
 
 
 def audited(entry: str, command: dict[str, Any], outcome: str, error: str) -> bytes:
@@ -56,11 +57,15 @@ def places(windows: Windows, rows: npt.NDArray[np.int64]) -> dict[tuple[bytes, i
     return dict(zip(keys, rows.tolist(), strict=True))
 
 
-def body(alert: alarms.Alert, places: Mapping[tuple[bytes, int, int], int], scored: Scored) -> bytes:
-    """An alert as it is kept: with the ten seconds that raised it, as int16 microvolts in base64."""
+def body(alert: alarms.Alert, places: Mapping[tuple[bytes, int, int], int], scored: Scored, lead: str) -> bytes:
+    """An alert as it is kept: with the ten seconds that raised it, as int16 microvolts in base64.
+
+    ``polarity`` says which way up the lead seems to be in these; the quality gate must have passed them.
+    """
     said = alert.to_dict()
     row = places.get((alert.patient.encode(), alert.session, alert.window))
     if alert.strip and row is not None and np.isfinite(scored.strips[row, 0]):
+        said["polarity"] = _polarity(scored, row, lead)
         counts = np.clip(np.rint(scored.strips[row] * (1000 / STRIP_UV)), -32768, 32767).astype("<i2")
         said["strip"] = {
             "rate_hz": 100,
@@ -68,8 +73,13 @@ def body(alert: alarms.Alert, places: Mapping[tuple[bytes, int, int], int], scor
             "int16": base64.b64encode(counts.tobytes()).decode(),
         }
     else:
-        said["strip"] = None
+        said["polarity"] = said["strip"] = None
     return _json(said)
+
+
+def _polarity(scored: Scored, row: int, lead: str) -> str | None:
+    rows = slice(row, row + 1)
+    return words(log_odds(scored.strips[rows], scored.assessed[rows], lead), lead)[0]
 
 
 def _json(values: dict[str, Any]) -> bytes:

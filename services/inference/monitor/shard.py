@@ -39,6 +39,7 @@ from services.inference.monitor.roster import Roster
 from services.inference.monitor.saying import audited, body, evidence, places, plain
 from services.inference.monitor.trend import trend
 from services.inference.windows import Cutter, Rules, Step, Ward, cut_together
+from shared.frames import LEADS
 from shared.position import parse_id
 from shared.settings import Settings
 
@@ -312,6 +313,7 @@ def conclude_together(
     if not came:
         return []
     windows, rules = came[0][1].step.cut.windows, came[0][0].rules
+    lead = LEADS[rules.windows.lead]
     parts = [placed.step.rows for _, placed in came]
     wards = [(shard.alarms, rows) for (shard, _), rows in zip(came, parts, strict=True)]
     seen = evidence(windows, scored)
@@ -322,7 +324,7 @@ def conclude_together(
     facts = []
     for i, (shard, placed) in enumerate(came):
         where = places(windows, parts[i]) if said[i] else {}
-        bodies = [body(alert, where, scored) for alert in said[i]]
+        bodies = [body(alert, where, scored, lead) for alert in said[i]]
         judged = Judged(said[i], bodies, counted[i], newest[i], points[i])
         facts.append(shard.facts(placed, judged, model, looks.get(placed.shard)))
     return facts

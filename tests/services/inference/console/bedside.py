@@ -67,9 +67,9 @@ class House:
         self.client, self._url, self._model, self._beats = client, url, model, beats
         self._apis: dict[int, subprocess.Popen[bytes]] = {}
 
-    def device(self, patient: str, seconds: int = 12) -> Device:
+    def device(self, patient: str, seconds: int = 12, *, upside_down: bool = False) -> Device:
         """A patient who has sent so many seconds: after 12 one window has closed, after 5 more the second."""
-        device = Device(self.client, patient, self._beats)
+        device = Device(self.client, patient, -self._beats if upside_down else self._beats)
         device.send(seconds)
         return device
 

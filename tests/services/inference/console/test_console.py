@@ -10,6 +10,7 @@ from tests.real_redis import until
 from tests.services.inference.console.bedside import SHARDS, House
 
 Visit = Callable[..., Any]
+UPSIDE_DOWN = "seems to be worn upside down"
 NASTY = (
     "<img src=x onerror=alert(1)>",
     '"><script>alert(2)</script>',
@@ -163,6 +164,17 @@ def test_a_patients_page_says_which_way_up_the_lead_is_worn(house: House, api: i
     house.device("p-upright", 19)
     page = visit(api, "#/patient/p-upright")
     until(lambda: "upright" in page.locator("#p-facts").inner_text(), "the polarity", 30)
+
+
+def test_an_alarm_of_a_lead_worn_upside_down_says_so_wherever_it_is_told(
+    house: House, api: int, visit: Visit
+) -> None:
+    house.device("p-inverted", 19, upside_down=True)
+    page = visit(api, "#/patient/p-inverted")
+    for where in ("#p-caption", "#p-events", "#happened"):
+        until(
+            lambda where=where: UPSIDE_DOWN in (page.locator(where).text_content() or ""), f"{where} says it", 30
+        )
 
 
 def test_names_and_words_of_an_attacker_stay_text(house: House, api: int, visit: Visit) -> None:

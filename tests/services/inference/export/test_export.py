@@ -39,8 +39,9 @@ def commit(client: Client, number: int, *, strip: bool = True) -> dict[str, Any]
         cause="evidence", phase="raised", priority="high", type="IMI", time_us=1_700_000_000_123_456 + number,
         began_us=1, session=1, window=1, close=("AMI",), scores=scores, evidence=scores, quality=0.9, model="m:1",
     )  # fmt: skip
-    body: dict[str, Any] = alert.to_dict() | {"strip": None}
+    body: dict[str, Any] = alert.to_dict() | {"strip": None, "polarity": None}
     if strip:
+        body["polarity"] = "inverted"
         raw = rng.integers(-32768, 32767, 1000, "<i2", endpoint=True).tobytes()
         body["strip"] = {"rate_hz": 100, "uv_per_lsb": 1.0, "int16": base64.b64encode(raw).decode()}
     entry = {ALERT_ID: alert.id, ALERT_BODY: json.dumps(body, ensure_ascii=False).encode()}
@@ -86,6 +87,7 @@ def test_a_strip_reads_back_as_it_was_with_our_reader_and_with_wfdb(
     assert record.base_datetime.isoformat() == "2023-11-14T22:13:10.123457"
     comments = read_comments(path.with_suffix(".hea"))
     assert any(comment.startswith("scores: IMI=") for comment in comments)
+    assert "polarity: inverted" in comments
     assert "Research use only" in comments[-1]
     note = wfdb.rdann(str(path), ANNOTATOR)
     assert note.aux_note[0].startswith("Myocardial infarction suspected, type IMI (close: AMI)")

@@ -60,6 +60,7 @@ def alerts(draw: st.DrawFn) -> dict[str, Any]:
     if counts is not None:
         raw = np.asarray(counts, "<i2").tobytes()
         body["strip"] = {"rate_hz": 100, "uv_per_lsb": 1.0, "int16": base64.b64encode(raw).decode()}
+        body |= draw(st.sampled_from(({}, *({"polarity": word} for word in ("upright", "inverted", None)))))
     read: dict[str, Any] = json.loads(json.dumps(body))
     return read
 
@@ -80,6 +81,7 @@ def test_every_alert_is_a_valid_communication_that_names_the_patient_by_identifi
         else None
     )
     assert made["category"][1]["coding"][0]["code"] == alert["transition"]
+    assert ("upside down" in made["payload"][0]["contentString"]) == (alert.get("polarity") == "inverted")
     referenced = len(made["payload"]) == 2
     assert referenced == (observation(alert, SYSTEM, "I") is not None)
 
@@ -95,6 +97,7 @@ def test_every_observation_is_valid_and_gives_samples_and_scores_back(alert: dic
         return
     valid = checked(made)
     assert valid.status == "preliminary"
+    assert any("upside down" in note["text"] for note in made["note"]) == (alert.get("polarity") == "inverted")
     found = {part["code"]["coding"][0]["code"]: part for part in made["component"]}
     if alert["strip"]:
         sampled = found["131330"]["valueSampledData"]
