@@ -27,10 +27,10 @@ from services.inference.api.app import make_app
 from services.inference.api.ward import read_ward
 from services.inference.monitor.latest import LATEST, VERSION
 from shared.command import DONE, Parser, run
-from shared.connection import Client, connect
-from shared.embedded import embedded
 from shared.errors import SelfmisError
 from shared.labels import SCORE_NAMES
+from shared.redis.connection import Client, connect
+from shared.redis.embedded import embedded
 from shared.settings import load
 from shared.shards import counters_key, latest_key, shard_of, state_key
 

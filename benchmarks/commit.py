@@ -19,9 +19,9 @@ from services.inference.commit.point import POINT
 from services.inference.commit.store import Outcome, ShardStore
 from services.inference.ownership.lease import Leases, new_token
 from shared.command import Parser, run
-from shared.embedded import embedded
 from shared.errors import SelfmisError
 from shared.position import PatientMark
+from shared.redis.embedded import embedded
 from shared.sections import MonitorSettings
 
 STATE_BYTES, LATEST_BYTES = 120, 80

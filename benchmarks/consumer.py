@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from shared.connection import Client
 from shared.frames import Frames, decode
 from shared.position import PatientMark, ShardPosition
+from shared.redis.connection import Client
 from shared.shards import BATCH_FIELD, marks_key, position_key, stream_key
 
 WINDOW_SECONDS = 10

@@ -24,11 +24,11 @@ from benchmarks.faults.service import Service
 from benchmarks.faults.wire import Wire
 from benchmarks.report import json_argument, present
 from shared.command import ANSWER_IS_NO, DONE, Parser, run
-from shared.connection import RedisUnavailable, connect
-from shared.embedded import find_executable
 from shared.errors import SelfmisError
 from shared.ports import HOST, free_port
-from shared.redis_local import local_client
+from shared.redis.connection import RedisUnavailable, connect
+from shared.redis.embedded import find_executable
+from shared.redis.local import local_client
 
 EVENTS = ("killed", "cut off")
 GUARDS = ("none", "min-replicas", "wait")

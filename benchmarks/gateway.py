@@ -15,9 +15,9 @@ from pathlib import Path
 from benchmarks.codec import ward
 from benchmarks.report import json_argument, present
 from shared.command import Parser, run
-from shared.embedded import embedded
 from shared.errors import SelfmisError
 from shared.frames import encode
+from shared.redis.embedded import embedded
 
 SAMPLES = 250
 FRAMES_IN_BATCH = 100

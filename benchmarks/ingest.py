@@ -26,10 +26,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks.consumer import Consumer
 from benchmarks.report import json_argument, present
 from shared.command import Parser, run
-from shared.connection import Client, connect, server_info
-from shared.embedded import embedded
 from shared.errors import SelfmisError
 from shared.ports import free_port
+from shared.redis.connection import Client, connect, server_info
+from shared.redis.embedded import embedded
 
 # What the ingest process and the consumer agree on, whatever the settings of this shell say.
 SHARDS = 64

@@ -19,11 +19,11 @@ import psutil
 from benchmarks.ingest import cpu_seconds, wait_for_frames
 from benchmarks.replica import Bare, Mark, Replica
 from services.inference.api import reading
-from shared.connection import Client, connect
-from shared.embedded import embedded
 from shared.errors import SelfmisError
 from shared.ports import free_port
 from shared.position import ShardPosition, parse_id
+from shared.redis.connection import Client, connect
+from shared.redis.embedded import embedded
 from shared.settings import Settings
 from shared.shards import position_key, stream_key
 

@@ -19,9 +19,9 @@ from services.inference.commit.point import POINT
 from services.inference.commit.store import Outcome, ShardStore
 from services.inference.ownership.lease import Leases, new_token
 from shared.command import Parser, run
-from shared.embedded import embedded
 from shared.errors import SelfmisError
 from shared.frames import HEADER, Frames, encode, frame_bytes
+from shared.redis.embedded import embedded
 from shared.sections import MonitorSettings
 from shared.shards import BATCH_FIELD, latest_key, marks_key, state_key, stream_key, trend_key
 

@@ -19,8 +19,8 @@ from services.inference.ownership.heartbeat import Heartbeats
 from services.inference.ownership.rendezvous import shares
 from services.inference.ownership.tenure import Tenures
 from shared.command import Parser, run
-from shared.embedded import embedded
 from shared.errors import SelfmisError
+from shared.redis.embedded import embedded
 
 
 class Fleet:

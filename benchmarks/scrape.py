@@ -17,10 +17,10 @@ from services.inference.metrics.collector import written
 from services.inference.monitor import speed
 from services.inference.monitor.pulse import Pulse, tell
 from shared.command import DONE, Parser, run
-from shared.connection import Client, connect
-from shared.embedded import embedded
 from shared.labels import SCORE_NAMES
 from shared.quality import REASONS
+from shared.redis.connection import Client, connect
+from shared.redis.embedded import embedded
 from shared.score_histogram import SCORE_EDGES
 from shared.shards import REPLICAS_KEY, counters_key, latest_key, lease_key, marks_key, shard_of, state_key
 

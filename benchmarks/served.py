@@ -26,10 +26,10 @@ from services.inference.engine import open_engine
 from services.inference.monitor.pulse import LATENCY_EDGES_S, Histogram, pulses
 from shared.artefact import load, shipped
 from shared.command import Parser, run, settings_arguments, settings_from
-from shared.connection import Client, connect
-from shared.embedded import embedded
 from shared.errors import SelfmisError
 from shared.ports import free_port
+from shared.redis.connection import Client, connect
+from shared.redis.embedded import embedded
 from shared.settings import Settings
 
 _ENOUGH = 0.97

@@ -21,9 +21,9 @@ from benchmarks.report import json_argument, present
 from benchmarks.untrained import untrained
 from shared.artefact import load
 from shared.command import ANSWER_IS_NO, DONE, Parser, run, settings_arguments, settings_from
-from shared.connection import Client, connect
-from shared.embedded import embedded
 from shared.errors import SelfmisError
+from shared.redis.connection import Client, connect
+from shared.redis.embedded import embedded
 from shared.settings import Settings
 from shared.shards import lease_key, position_key
 

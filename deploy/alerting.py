@@ -1,14 +1,12 @@
 """Prometheus and Alertmanager beside a monitor: with the files of deploy/, our addresses in the place of theirs.
 
 For the demo, where they are installed. They listen on loopback and end with whoever started them, even by SIGKILL
-(see `shared.redis_keeper`, which keeps any command).
+(see `shared.keeper`, which keeps any command).
 """
 
 import http.client
-import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -18,10 +16,10 @@ from typing import Any
 
 import yaml
 
-from shared import redis_keeper
 from shared.errors import SelfmisError
+from shared.keeper import kept
 from shared.ports import HOST
-from shared.redis_local import taken_by
+from shared.redis.local import taken_by
 from shared.sections import WatchSettings
 
 FILES = Path(__file__).resolve().parent
@@ -145,7 +143,7 @@ def _running(
     with (folder / LOG).open("wb") as log:
         # A session of its own: Ctrl-C in the terminal is for us, who stop it in order.
         keeper = subprocess.Popen(
-            [sys.executable, "-I", "-S", redis_keeper.__file__, str(os.getpid()), *command],
+            kept(command),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -29,7 +29,7 @@ from ray.serve.schema import LoggingConfig
 from deploy import ray_keeper
 from deploy.app import MONITOR, Arguments, bind
 from shared.errors import SelfmisError
-from shared.redis_local import process_exists
+from shared.redis.local import process_exists
 
 # Set before `ray.init`, which hands them on to every process it starts.
 ENVIRONMENT = {

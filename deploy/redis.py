@@ -7,10 +7,10 @@ from contextlib import suppress
 from types import FrameType
 
 from shared.command import ANSWER_IS_NO, DONE, Parser, run, settings_arguments, settings_from
-from shared.connection import connect, server_info
-from shared.embedded import LOG, EmbeddedRedisError, EmbeddedServer, embedded, running, stop
 from shared.errors import SelfmisError
-from shared.redis_log import last_line
+from shared.redis.connection import connect, server_info
+from shared.redis.embedded import LOG, EmbeddedRedisError, EmbeddedServer, embedded, running, stop
+from shared.redis.log import last_line
 from shared.sections import RedisSettings
 
 

@@ -7,8 +7,8 @@ they are not. The first start writes the layout, and every later one must agree.
 import json
 from dataclasses import asdict, dataclass
 
-from shared.connection import Client
 from shared.errors import SelfmisError
+from shared.redis.connection import Client
 from shared.shards import LAYOUT_KEY
 
 LAYOUT_VERSION = 1

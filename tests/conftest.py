@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from shared.connection import Client, connect
-from shared.embedded import EmbeddedServer, embedded
+from shared.redis.connection import Client, connect
+from shared.redis.embedded import EmbeddedServer, embedded
 
 if TYPE_CHECKING:
     from shared.artefact import AlarmRules, Model

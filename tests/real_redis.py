@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import redis
 
-from shared.embedded import EmbeddedServer, embedded, find_executable
 from shared.ports import free_port
-from shared.redis_local import local_client, taken_by
+from shared.redis.embedded import EmbeddedServer, embedded, find_executable
+from shared.redis.local import local_client, taken_by
 
 StartRedis = Callable[..., int]
 

@@ -23,9 +23,9 @@ from benchmarks.faults.service import Service
 from benchmarks.faults.wire import Wire
 from services.ingest import runs
 from services.ingest.runs import Run
-from shared.connection import RedisUnavailable, connect
 from shared.errors import SelfmisError
 from shared.ports import free_ports
+from shared.redis.connection import RedisUnavailable, connect
 from shared.settings import Settings, load
 
 SOURCE = "faults"

@@ -18,9 +18,9 @@ from services.inference.api import reading
 from services.inference.commit.facts import Kind
 from services.inference.commit.reader import Entry
 from services.ingest.runs import Run
-from shared.connection import Client, RedisUnavailable, connect
 from shared.position import ShardPosition, parse_id
-from shared.redis_local import local_client
+from shared.redis.connection import Client, RedisUnavailable, connect
+from shared.redis.local import local_client
 from shared.shards import (
     ALERT_BODY,
     ALERT_ID,

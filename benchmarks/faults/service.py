@@ -1,12 +1,11 @@
 """Processes as a service manager runs them: started again when they end, ended when we do, however we do.
 
-Each runs below a keeper (`shared.redis_keeper`), so that nothing is left when the suite itself is killed.
+Each runs below a keeper (`shared.keeper`), so that nothing is left when the suite itself is killed.
 """
 
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,8 +13,8 @@ from pathlib import Path
 
 import psutil
 
-from shared import redis_keeper
 from shared.command import ANSWER_IS_NO
+from shared.keeper import kept
 
 ROOT = Path(__file__).resolve().parents[2]
 RESTART_S = 0.3
@@ -48,10 +47,9 @@ class Service:
 
     def start(self) -> None:
         """Begin, now."""
-        keeper = [sys.executable, "-I", "-S", redis_keeper.__file__, str(os.getpid())]
         with self._log.open("ab") as log:
             self._keeper = subprocess.Popen(
-                [*keeper, *self._command()],
+                kept(self._command()),
                 cwd=self._log.parent,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,

@@ -22,7 +22,7 @@ import numpy as np
 from redis.exceptions import RedisError
 
 from shared.position import PositionError, read_marks
-from shared.redis_local import local_client
+from shared.redis.local import local_client
 from shared.shards import marks_key
 
 EVERY_S = 0.25

@@ -42,10 +42,10 @@ from services.inference.engine import Scored
 from services.inference.monitor.saying import evidence
 from services.inference.monitor.shard import ShardRules
 from services.inference.windows import Cut
-from shared.connection import Client, connect
 from shared.errors import SelfmisError
 from shared.frames import decode_many
 from shared.position import STREAM_START
+from shared.redis.connection import Client, connect
 from shared.shards import BATCH_FIELD, shard_of, stream_key
 
 SNAPSHOT_S = 10

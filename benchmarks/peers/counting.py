@@ -16,7 +16,7 @@ from services.inference.monitor.decoding import decoded
 from services.inference.monitor.saying import evidence
 from services.inference.monitor.shard import ShardRules
 from services.inference.windows import Cutter
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.settings import Settings
 from shared.shards import BATCH_FIELD, stream_key
 

@@ -19,9 +19,9 @@ from benchmarks.peers.job import RESULTS, Job, Read
 from benchmarks.replica import Replica, bare
 from services.inference.api import reading
 from services.inference.engine import Engine
-from shared.connection import Client, connect
-from shared.embedded import embedded
 from shared.errors import SelfmisError
+from shared.redis.connection import Client, connect
+from shared.redis.embedded import embedded
 
 _BARE_S = 2.0
 _ENOUGH = 0.97

@@ -31,8 +31,8 @@ from services.inference.monitor.saying import evidence
 from services.inference.monitor.shard import ShardRules
 from services.inference.windows import Cutter
 from shared.command import DONE, run
-from shared.connection import Client, connect
 from shared.position import ShardPosition, parse_id
+from shared.redis.connection import Client, connect
 from shared.shards import BATCH_FIELD, stream_key
 
 GROUP = "pool"

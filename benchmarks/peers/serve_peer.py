@@ -38,9 +38,9 @@ from services.inference.engine import Scored
 from services.inference.windows import WINDOW, Block, Cut, Outcome
 from shared.artefact import load
 from shared.command import DONE, run
-from shared.connection import connect
 from shared.errors import SelfmisError
 from shared.labels import SCORE_NAMES
+from shared.redis.connection import connect
 
 APPLICATION = "peer"
 MOST_IN_BATCH = 64

@@ -27,10 +27,10 @@ from services.inference.monitor.shard import ShardRules
 from services.ingest.streaming import stopped_by_signals
 from shared.artefact import Model, load, shipped, under
 from shared.command import ANSWER_IS_NO, DONE
-from shared.connection import Client, connect
-from shared.embedded import embedded
 from shared.errors import SelfmisError
 from shared.ports import free_port
+from shared.redis.connection import Client, connect
+from shared.redis.embedded import embedded
 from shared.settings import Settings
 from shared.settings import load as load_settings
 

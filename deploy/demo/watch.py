@@ -8,8 +8,8 @@ from typing import Any
 from deploy.demo.view import Now
 from services.inference.api import reading
 from services.inference.monitor.pulse import Histogram, pulses
-from shared.connection import Client
 from shared.position import parse_id
+from shared.redis.connection import Client
 from shared.shards import position_key, stream_key
 
 ALERTS_SHOWN = 12

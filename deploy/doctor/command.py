@@ -16,9 +16,9 @@ from deploy.doctor.ward import examine_ward, wait
 from deploy.doctor.web import examine_api, examine_port, examine_ray
 from shared.artefact import shipped
 from shared.command import ANSWER_IS_NO, DONE, Parser, run, settings_arguments, settings_from
-from shared.connection import Client, connect
-from shared.embedded import running
 from shared.errors import SelfmisError
+from shared.redis.connection import Client, connect
+from shared.redis.embedded import running
 from shared.settings import Settings, load
 
 SERVE = Path(__file__).resolve().parents[1] / "serve.yaml"

@@ -13,9 +13,9 @@ from redis.exceptions import RedisError
 from redis.sentinel import SentinelConnectionPool
 
 from deploy.doctor.finding import Finding, fault, ok, skipped, warning
-from shared.connection import Client
 from shared.pinning import LAYOUT_VERSION, Layout, LayoutMismatch, agreed
-from shared.redis_server import ServerInfo
+from shared.redis.connection import Client
+from shared.redis.server import ServerInfo
 from shared.shards import LAYOUT_KEY
 
 PINGS = 50

@@ -7,8 +7,8 @@ from typing import Any
 
 from deploy.doctor.finding import Finding, fault, ok, warning
 from services.inference.monitor.pulse import pulses
-from shared.connection import Client
 from shared.position import ShardPosition, parse_id
+from shared.redis.connection import Client
 from shared.shards import REPLICAS_KEY, dead_letters_key, lease_key, position_key, stream_key
 
 LATE_S = 5.0

@@ -16,8 +16,8 @@ from services.ingest.run import speed, write_json
 from services.ingest.scenario import NAME
 from services.ingest.streaming import Plan, stopped_by_signals, stream
 from shared.command import ANSWER_IS_NO, DONE, Parser, run, settings_arguments, settings_from
-from shared.embedded import resolve
 from shared.errors import SelfmisError
+from shared.redis.embedded import resolve
 
 if TYPE_CHECKING:
     from services.ingest.recordings.noise import Noise

@@ -16,8 +16,8 @@ from services.ingest.runs import Run
 from services.ingest.streaming import Plan, Summary, stopped_by_signals, stream
 from services.ingest.ward import ward_of
 from shared.command import ANSWER_IS_NO, DONE, Parser, run, settings_arguments, settings_from
-from shared.embedded import resolve
 from shared.errors import SelfmisError
+from shared.redis.embedded import resolve
 
 
 def speed(text: str) -> float:

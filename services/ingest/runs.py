@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from services.ingest.feed import Feed
-from shared.connection import Client
 from shared.errors import SelfmisError
 from shared.position import PatientMark
+from shared.redis.connection import Client
 from shared.shards import marks_key, shard_of, source_key
 
 # A clock set back by no more than this (a correction, no mistake) is waited for.

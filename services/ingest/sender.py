@@ -22,8 +22,8 @@ from services.ingest.outbox import Batch, Entry, Outbox, Ticket
 from services.ingest.parcel import Parcel
 from services.ingest.pressure import Limits, Readings, hold
 from services.ingest.upkeep import Backlog, Upkeep, upkeep
-from shared.connection import Client, connect, explained, master_infos
 from shared.errors import SelfmisError
+from shared.redis.connection import Client, connect, explained, master_infos
 from shared.settings import Settings
 from shared.shards import BATCH_FIELD, stream_key
 
@@ -108,7 +108,7 @@ class Sender:
         self._thread = threading.Thread(target=self._run, name="ingest-sender", daemon=True)
 
     def start(self) -> None:
-        """Connect (raises `shared.connection.RedisUnavailable` if that fails now) and begin to send."""
+        """Connect (raises `shared.redis.connection.RedisUnavailable` if that fails now) and begin to send."""
         self._client = connect(self._url, timeout_s=self._timeout_s, resend=False, on_connect=self._meet)
         with explained(self._url):
             master_infos(self._client)  # each master of a cluster is met now: none of them is a restarted server

@@ -24,9 +24,9 @@ from services.ingest.runs import Run, RunError
 from services.ingest.schedule import Pace, Schedule
 from services.ingest.sender import Sender
 from services.ingest.source import Source
-from shared.connection import Client, connect, explained, master_infos
 from shared.metrics_port import served
 from shared.pinning import pin
+from shared.redis.connection import Client, connect, explained, master_infos
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)

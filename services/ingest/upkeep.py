@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.ingest.pressure import Readings
-from shared.connection import Client, master_infos
 from shared.position import ShardPosition, parse_id
+from shared.redis.connection import Client, master_infos
 from shared.shards import position_key, stream_key
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from deploy.local import local_ray
 from shared.artefact import Model
-from shared.connection import Client
-from shared.embedded import EmbeddedServer
 from shared.ports import free_port
+from shared.redis.connection import Client
+from shared.redis.embedded import EmbeddedServer
 from tests.deploy.house import FAIL_AT_ONCE, ROOT, House
 from tests.deploy.machines import Network, network
 

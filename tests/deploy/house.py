@@ -22,7 +22,7 @@ from services.ingest.scenario import parse
 from services.ingest.streaming import Plan, stream
 from services.ingest.ward import ward_of
 from shared.artefact import Model
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.sections import EngineSettings
 from shared.settings import load
 

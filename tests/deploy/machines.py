@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from benchmarks.faults.service import Service
-from shared.redis_local import process_exists
+from shared.redis.local import process_exists
 
 _PREFIX = "sm"
 _RUN, _LINKS = Path("/run/netns"), Path("/sys/class/net")

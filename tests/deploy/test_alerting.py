@@ -31,9 +31,9 @@ from services.inference.engine import open_engine
 from services.inference.monitor.shard import COMMAND_FIELD
 from services.ingest.gateway.serve import serve
 from shared.artefact import Model
-from shared.connection import Client, connect
-from shared.embedded import EmbeddedServer
 from shared.ports import free_port
+from shared.redis.connection import Client, connect
+from shared.redis.embedded import EmbeddedServer
 from shared.sections import EngineSettings, WatchSettings
 from shared.settings import Settings, load
 from shared.shards import commands_key, shard_of

@@ -6,7 +6,7 @@ from typing import Any
 from redis import Redis
 
 from shared.artefact import Model
-from shared.embedded import find_executable
+from shared.redis.embedded import find_executable
 from shared.shards import stream_key
 from tests.deploy.machines import Machine, Network
 from tests.deploy.ward import PORT, Ward, redis_on

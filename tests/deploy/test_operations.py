@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.connection import RedisUnavailable, connect
 from shared.pinning import pin
-from shared.redis_local import local_client
+from shared.redis.connection import RedisUnavailable, connect
+from shared.redis.local import local_client
 from shared.settings import load
 from shared.shards import LAYOUT_KEY
 from tests.deploy.manifests import ROOT

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from deploy.redis import main
-from shared.connection import connect
 from shared.errors import SelfmisError
 from shared.ports import free_port
+from shared.redis.connection import connect
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from services.ingest.scenario import parse
 from services.ingest.streaming import Plan, stream
 from services.ingest.ward import ward_of
 from shared.artefact import Model
-from shared.connection import Client, connect, connect_async
+from shared.redis.connection import Client, connect, connect_async
 from shared.settings import Settings, load
 from shared.shards import position_key, stream_key
 from tests.real_redis import until

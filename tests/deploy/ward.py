@@ -19,8 +19,8 @@ from services.inference.engine import open_engine
 from services.inference.monitor.elapsed import elapsed_of
 from services.ingest import runs
 from shared.artefact import Model
-from shared.connection import Client, RedisUnavailable, connect
-from shared.embedded import find_executable
+from shared.redis.connection import Client, RedisUnavailable, connect
+from shared.redis.embedded import find_executable
 from shared.settings import load
 from shared.shards import lease_key
 from tests.deploy.machines import Machine, Network

@@ -7,7 +7,7 @@ import pytest
 
 from shared.pinning import Layout, LayoutMismatch
 from shared.position import PatientMark, PositionError, ShardPosition, parse_id
-from shared.redis_address import RedisAddress, RedisUrlError
+from shared.redis.address import RedisAddress, RedisUrlError
 from shared.settings import SettingsError, load
 from shared.wfdb import RecordingError, millihertz
 

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.connection import Client, connect
 from shared.pinning import LAYOUT_VERSION, Layout, LayoutMismatch, agreed, pin
+from shared.redis.connection import Client, connect
 from shared.shards import LAYOUT_KEY
 
 

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from benchmarks.faults import disk
 from benchmarks.faults.house import House
 from benchmarks.faults.inject.processes import killed
-from shared.redis_local import local_client
+from shared.redis.local import local_client
 
 Dice = np.random.Generator
 Lift = Callable[[], None]

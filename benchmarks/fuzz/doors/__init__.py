@@ -25,7 +25,7 @@ DOORS: tuple[Door, ...] = (
     Door("layout", "words", "the pinned layout in Redis", 220, ("shared.pinning",)),
     Door("cursor", "words", "cursors of event streams and pages", 300, ("services.inference.api.cursor",)),
     Door("fhir-search", "words", "parameters of FHIR searches", 60, ("services.inference.fhir.search",)),
-    Door("redis-url", "words", "URLs of Redis", 180, ("shared.redis_address",)),
+    Door("redis-url", "words", "URLs of Redis", 180, ("shared.redis.address",)),
     Door("scenario", "files", "scenario files", 3, ("services.ingest.scenario",)),
     Door("settings", "files", "settings: file, environment, command line", 2, ("shared.settings",)),
     Door(

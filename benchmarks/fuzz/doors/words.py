@@ -19,7 +19,7 @@ from services.ingest.gateway.frame_json import FrameReader
 from shared.frames import encode
 from shared.labels import SCORE_NAMES
 from shared.pinning import Layout
-from shared.redis_address import RedisAddress
+from shared.redis.address import RedisAddress
 
 SYSTEM = "http://example.org/patients"
 _QUERIES = (
@@ -168,7 +168,7 @@ def fhir_search(_folder: Path) -> Iterator[Way]:
 
 @contextmanager
 def redis_url(_folder: Path) -> Iterator[Way]:
-    """`shared.redis_address`."""
+    """`shared.redis.address`."""
 
     def enter(case: bytes) -> None:
         RedisAddress.parse(case.decode("latin-1")).arguments()

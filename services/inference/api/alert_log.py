@@ -15,7 +15,7 @@ from redis import RedisCluster
 
 from services.inference.api.cursor import Cursor, Id
 from services.inference.commit.script import Script
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.shards import ALERT_BODY, ALERT_ID, alerts_key, shard_of
 
 # KEYS: a shard's alerts. ARGV: the name of the field with their ids, an id.

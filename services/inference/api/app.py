@@ -24,7 +24,7 @@ from services.inference.api.fhir_refusals import FhirRefusals
 from services.inference.api.headers import SecurityHeaders
 from services.inference.api.limits import Limits
 from services.inference.api.sources import Sources, opened_once
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.settings import Settings
 
 REFUSALS: dict[int | str, dict[str, object]] = {

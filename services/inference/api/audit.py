@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from services.inference.api.cursor import Cursor
-from shared.connection import Client
 from shared.position import parse_id
+from shared.redis.connection import Client
 from shared.shards import AUDIT_FIELD, audit_key, shard_of
 
 _PAGE = 200

@@ -15,8 +15,8 @@ from services.inference.api.errors import Refused
 from services.inference.commit.commands import MOST_WAITING, CommandsWaiting
 from services.inference.commit.script import Script
 from services.inference.monitor.shard import COMMAND_FIELD
-from shared.connection import Client
 from shared.position import STREAM_START, parse_id
+from shared.redis.connection import Client
 from shared.shards import commands_key, once_key, position_key
 
 REMEMBERED_S = 86_400

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from services.inference.monitor.pulse import pulses
 from shared.artefact import Manifest, verify
-from shared.connection import Client
 from shared.errors import SelfmisError
+from shared.redis.connection import Client
 
 
 class OtherModel(SelfmisError):

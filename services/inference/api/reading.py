@@ -12,8 +12,8 @@ import numpy as np
 
 from services.inference.api.alert_log import AlertLog, Wanted
 from services.inference.monitor.latest import LATEST
-from shared.connection import Client
 from shared.position import ShardPosition
+from shared.redis.connection import Client
 from shared.shards import counters_key, dead_letters_key, latest_key, lease_key, position_key
 
 

@@ -15,8 +15,8 @@ from services.inference.api.sse import Streams
 from services.inference.api.strip_log import StripLog
 from services.inference.api.strip_tail import Tail
 from services.inference.api.ward import read_ward
-from shared.connection import Client
 from shared.frames import LEADS
+from shared.redis.connection import Client
 from shared.settings import Settings
 
 # Looks at raw waveform take the most memory and bandwidth: so many at a time, others wait.
@@ -25,7 +25,7 @@ _STRIP_LOOKS = 2
 
 @dataclass(frozen=True)
 class Sources:
-    """``connected`` gives the client; may raise what `shared.connection.connect` does. ``folder``: the model."""
+    """``connected`` gives the client; may raise what `connect` does. ``folder``: the model."""
 
     connected: Callable[[], Client]
     settings: Settings

@@ -6,9 +6,9 @@ from typing import Any
 
 from services.inference.api.trace import KEPT_S, LATE_S, Piece, Trace, pieces_of
 from services.inference.windows.rules import MAX_AHEAD_US
-from shared.connection import Client
 from shared.frames import FrameError, Frames, decode_many
 from shared.position import STREAM_START, parse_id
+from shared.redis.connection import Client
 from shared.shards import BATCH_FIELD, shard_of, stream_key
 
 # One look at a shard reads at most so much of it.

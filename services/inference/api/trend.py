@@ -6,7 +6,7 @@ import numpy as np
 
 from services.inference.api.patient_json import OUTCOMES
 from services.inference.commit.point import POINT, view
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.shards import shard_of, trend_key
 
 

@@ -19,7 +19,7 @@ from services.inference.alarms.watches import Watch, is_system
 from services.inference.api.patient_json import ANY_MI, UNHEARD, alarm_view, standing_view, window_views
 from services.inference.commit.script import Script
 from services.inference.monitor.latest import LATEST
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.shards import latest_key, roster_key, shard_of, silence_key, state_key
 
 MI_ALARM, TECHNICAL = "mi", "technical"

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.connection import Client
 from shared.errors import SelfmisError
 from shared.position import ShardPosition, parse_id
+from shared.redis.connection import Client
 from shared.shards import commands_key, position_key
 
 MOST_WAITING = 10_000

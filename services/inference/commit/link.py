@@ -9,7 +9,7 @@ incarnation of which server is at its other end before it carries anything; anot
 from redis import RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from shared.connection import Client, connect
+from shared.redis.connection import Client, connect
 
 
 class ServerChanged(RedisConnectionError):
@@ -19,7 +19,7 @@ class ServerChanged(RedisConnectionError):
 class Link:
     """A commit client and its generation. May be shared by threads; close it.
 
-    Raises what `shared.connection.connect` raises. In a cluster all masters are met at the start;
+    Raises what `shared.redis.connection.connect` raises. In a cluster all masters are met at the start;
     one that is met later (a failover) is a new generation like any other.
     """
 

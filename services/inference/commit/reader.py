@@ -11,8 +11,8 @@ from typing import Any
 from redis import RedisCluster
 
 from services.inference.commit.ids import before
-from shared.connection import Client
 from shared.position import ShardPosition, parse_id
+from shared.redis.connection import Client
 from shared.shards import BATCH_FIELD, commands_key, stream_key
 
 # A cluster cannot wait for streams of several nodes at once, so there it is asked this often.

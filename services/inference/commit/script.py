@@ -11,7 +11,7 @@ from typing import Any
 from redis import RedisCluster
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
-from shared.connection import Client
+from shared.redis.connection import Client
 
 # The keys and the arguments of one call.
 Call = tuple[Sequence[str | bytes], Sequence[bytes | str | int]]

@@ -8,9 +8,9 @@ from services.inference.api import audit
 from services.inference.api.alert_log import AlertLog
 from services.inference.export.folder import ExportFolder
 from shared.command import DONE, Parser, run, settings_arguments, settings_from
-from shared.connection import Client, connect, explained
-from shared.embedded import resolve
 from shared.pinning import pin
+from shared.redis.connection import Client, connect, explained
+from shared.redis.embedded import resolve
 
 PAGE = 200
 

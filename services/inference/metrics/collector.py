@@ -12,8 +12,8 @@ from redis.exceptions import RedisClusterException, RedisError
 from services.inference.metrics.families import families, model_families, redis_up
 from services.inference.metrics.snapshot import look
 from shared.artefact import Manifest
-from shared.connection import Client
 from shared.errors import SelfmisError
+from shared.redis.connection import Client
 
 log = logging.getLogger(__name__)
 

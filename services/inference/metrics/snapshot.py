@@ -12,8 +12,8 @@ from typing import Any
 from services.inference.commit.script import Script
 from services.inference.monitor import speed
 from services.inference.monitor.pulse import pulses
-from shared.connection import Client, master_infos
 from shared.position import parse_id
+from shared.redis.connection import Client, master_infos
 from shared.shards import counters_key, lease_key, position_key, stream_key
 
 # KEYS: lease, position, counters, stream. Gives whether it is owned, the sequence, the id of the oldest entry

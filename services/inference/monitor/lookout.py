@@ -16,7 +16,7 @@ from redis import RedisCluster
 
 from services.inference.alarms import Rules
 from services.inference.alarms.together import NOBODY, TALLY, Tally, Together
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.shards import report_key, stream_key
 
 MOST_BETWEEN_S = 1.0

@@ -21,8 +21,8 @@ from services.inference.engine import Engine, score
 from services.inference.monitor.decoding import decoded
 from services.inference.monitor.elapsed import SILENCE, elapsed_of
 from services.inference.monitor.shard import Shard, ShardRules
-from shared.connection import Client
 from shared.position import ShardPosition
+from shared.redis.connection import Client
 from shared.shards import (
     ALERT_BODY,
     ALERT_ID,

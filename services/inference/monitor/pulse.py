@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.shards import REPLICAS_KEY, pulse_key
 
 KEPT_MS = 15_000

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.inference.monitor.pulse import BATCH_EDGES, LATENCY_EDGES_S, STAGE_EDGES_S, Histogram, Pulse
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.shards import SPEED_KEY
 
 EDGES: Mapping[str, tuple[float, ...]] = {

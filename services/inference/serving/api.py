@@ -10,8 +10,8 @@ from ray.serve.handle import DeploymentHandle
 from services.inference.api.access import Access
 from services.inference.api.app import make_app
 from shared.artefact import shipped
-from shared.connection import Client, connect
 from shared.errors import SelfmisError
+from shared.redis.connection import Client, connect
 from shared.settings import load as load_settings
 
 

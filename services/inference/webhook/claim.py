@@ -12,8 +12,8 @@ from services.inference.api.alert_log import AlertLog
 from services.inference.api.cursor import Cursor, Id
 from services.inference.commit.script import Script
 from services.inference.ownership.lease import ACQUIRE, RELEASE
-from shared.connection import Client
 from shared.position import parse_id
+from shared.redis.connection import Client
 from shared.shards import webhook_keys
 
 _BEGUN = b"begun"

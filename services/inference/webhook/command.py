@@ -13,11 +13,11 @@ from services.inference.webhook.claim import Claim
 from services.inference.webhook.sender import Receiver, Sender, lease_s
 from services.inference.webhook.tally import Tally, WebhookCollector
 from shared.command import DONE, Parser, run, settings_arguments, settings_from
-from shared.connection import Client, connect
-from shared.embedded import resolve
 from shared.errors import SelfmisError
 from shared.metrics_port import served
 from shared.pinning import pin
+from shared.redis.connection import Client, connect
+from shared.redis.embedded import resolve
 from shared.settings import Settings
 
 AGENT = "selfmis-monitor"

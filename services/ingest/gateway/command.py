@@ -10,7 +10,7 @@ import uvloop
 
 from services.ingest.gateway.serve import Served, serve
 from shared.command import DONE, INTERRUPTED, Parser, run, settings_arguments, settings_from
-from shared.embedded import resolve
+from shared.redis.embedded import resolve
 from shared.settings import Settings
 
 

@@ -18,9 +18,9 @@ from services.ingest.gateway.routes import Gateway, create_app
 from services.ingest.gateway.starts import SessionStarts
 from services.ingest.metrics import LatenessHistogram, SenderCollector
 from services.ingest.sender import Sender
-from shared.connection import connect, connect_async
 from shared.errors import SelfmisError
 from shared.pinning import pin
+from shared.redis.connection import connect, connect_async
 from shared.settings import Settings
 
 KEEP_ALIVE_S = 30

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from redis.exceptions import RedisClusterException, RedisError
 
 from services.ingest.gateway.refusal import Refusal
-from shared.connection import AsyncClient
+from shared.redis.connection import AsyncClient
 from shared.shards import session_start_key, shard_of
 
 # (patient id as a header holds it, session id)

@@ -9,9 +9,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from benchmarks.faults.wire import Wire
-from shared.connection import Client
-from shared.embedded import EmbeddedServer
-from shared.redis_local import local_client
+from shared.redis.connection import Client
+from shared.redis.embedded import EmbeddedServer
+from shared.redis.local import local_client
 
 
 @pytest.fixture

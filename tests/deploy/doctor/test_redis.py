@@ -12,10 +12,10 @@ import redis
 
 from deploy.doctor.finding import Finding, Grade
 from deploy.doctor.redis import examine_redis, judge_clock, judge_latency, judge_layout
-from shared.connection import Client, RedisUnavailable, connect
-from shared.embedded import find_executable
 from shared.pinning import pin
-from shared.redis_local import local_client
+from shared.redis.connection import Client, RedisUnavailable, connect
+from shared.redis.embedded import find_executable
+from shared.redis.local import local_client
 from shared.shards import LAYOUT_KEY
 from tests.deploy.manifests import KUBERNETES
 from tests.real_redis import Watched, until

@@ -9,7 +9,7 @@ from deploy.doctor.ward import examine_ward
 from services.inference.commit.link import Link
 from services.inference.monitor.pulse import Pulse, tell
 from services.inference.ownership.tenure import Tenures
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.shards import BATCH_FIELD, LAYOUT_KEY, dead_letters_key, position_key, stream_key
 
 SHARDS = 4

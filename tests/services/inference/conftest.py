@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.connection import connect
+from shared.redis.connection import connect
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from services.ingest.scenario import parse
 from services.ingest.streaming import Plan, stream
 from services.ingest.ward import ward_of
 from shared.artefact import Model
-from shared.connection import Client, connect
+from shared.redis.connection import Client, connect
 from shared.settings import Settings, load
 from shared.shards import position_key, stream_key
 

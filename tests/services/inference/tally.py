@@ -26,9 +26,9 @@ from services.inference.commit.link import Link
 from services.inference.commit.reader import Pulled, ShardReader
 from services.inference.commit.store import TRANSIENT, Outcome, ShardStore, Snapshot
 from services.inference.ownership.tenure import Tenures
-from shared.connection import Client, connect
 from shared.frames import FrameError, Frames, decode, encode, headers
 from shared.position import PatientMark, ShardPosition, parse_id
+from shared.redis.connection import Client, connect
 from shared.shards import (
     BATCH_FIELD,
     alerts_key,

@@ -10,8 +10,8 @@ import wfdb
 from benchmarks.consumer import Consumer, Coverage
 from services.ingest import replay
 from shared.command import run
-from shared.connection import Client
 from shared.frames import decode
+from shared.redis.connection import Client
 from shared.shards import BATCH_FIELD, stream_key
 
 SHARDS = 8

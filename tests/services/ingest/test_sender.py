@@ -12,9 +12,9 @@ from benchmarks.consumer import Consumer, Coverage
 from services.ingest.outbox import Dropped
 from services.ingest.parcel import Parcel
 from services.ingest.sender import Sender, SenderClosed
-from shared.connection import Client, RedisUnavailable, connect, server_info
 from shared.frames import Frames, decode, headers
 from shared.position import ShardPosition
+from shared.redis.connection import Client, RedisUnavailable, connect, server_info
 from shared.settings import Settings, load
 from shared.shards import BATCH_FIELD, position_key, stream_key
 from tests.real_redis import OwnRedis

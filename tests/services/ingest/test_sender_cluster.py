@@ -12,9 +12,9 @@ import pytest
 from benchmarks.consumer import Consumer, Coverage
 from services.ingest.parcel import Parcel
 from services.ingest.sender import Sender
-from shared.connection import Client, connect
 from shared.frames import Frames, headers
-from shared.redis_local import local_client, process_exists
+from shared.redis.connection import Client, connect
+from shared.redis.local import local_client, process_exists
 from shared.settings import load
 from shared.shards import stream_key
 

@@ -20,9 +20,9 @@ from services.ingest.faults import Faults
 from services.ingest.runs import Run, RunError
 from services.ingest.source import Source
 from services.ingest.streaming import Plan, Summary, stream
-from shared.connection import Client
 from shared.ports import free_port
 from shared.position import PatientMark
+from shared.redis.connection import Client
 from shared.settings import Settings, load
 from shared.shards import marks_key, shard_of, source_key
 from tests.real_redis import OwnRedis

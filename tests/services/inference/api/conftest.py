@@ -24,8 +24,8 @@ from services.ingest.scenario import parse
 from services.ingest.streaming import Plan, stream
 from services.ingest.ward import ward_of
 from shared.artefact import Model
-from shared.connection import Client, connect
-from shared.embedded import embedded
+from shared.redis.connection import Client, connect
+from shared.redis.embedded import embedded
 from shared.sections import EngineSettings
 from shared.settings import Settings, load
 from shared.shards import position_key, stream_key

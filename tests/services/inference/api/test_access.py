@@ -176,7 +176,7 @@ def test_nothing_that_is_logged_names_a_patient_or_a_token(
 
 def test_a_redis_that_is_away_is_a_503_of_one_line(monitored: Monitored) -> None:
     from services.inference.api.app import make_app
-    from shared.connection import connect
+    from shared.redis.connection import connect
     from tests.services.inference.api.conftest import settings_of
 
     app = make_app(lambda: connect("redis://127.0.0.1:1"), settings_of(), monitored.folder, Access())

@@ -9,7 +9,7 @@ from redis import RedisCluster
 from services.inference.api import reading
 from services.inference.monitor.pull import PullLoop
 from services.inference.monitor.worker import Worker
-from shared.connection import connect
+from shared.redis.connection import connect
 from tests.services.inference.api.conftest import SHARDS, Monitored, events, served, settings_of, until
 
 

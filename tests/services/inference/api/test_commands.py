@@ -11,7 +11,7 @@ import pytest
 from services.inference.api import reading
 from services.inference.monitor.pull import PullLoop
 from services.inference.monitor.worker import Worker
-from shared.connection import connect
+from shared.redis.connection import connect
 from shared.shards import commands_key, shard_of
 from tests.services.inference.api.conftest import SHARDS, Monitored, served, settings_of, until
 

@@ -13,8 +13,8 @@ from services.inference.monitor.offline import compare, offline
 from services.inference.monitor.pull import PullLoop
 from services.inference.monitor.shard import ShardRules
 from services.inference.monitor.worker import Worker
-from shared.connection import connect
 from shared.frames import decode
+from shared.redis.connection import connect
 from shared.shards import BATCH_FIELD, shard_of, stream_key, trend_key
 from tests.services.inference.api.conftest import SHARDS, Monitored, served, settings_of
 

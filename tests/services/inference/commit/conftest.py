@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.connection import Client, connect
-from shared.embedded import EmbeddedServer
+from shared.redis.connection import Client, connect
+from shared.redis.embedded import EmbeddedServer
 from tests.services.inference.tally import Owner, Scenario, committed, done, fill, scenario
 
 SHARDS = 2

@@ -14,8 +14,8 @@ from services.inference.commit.point import POINT
 from services.inference.commit.script import COMMIT
 from services.inference.commit.store import Holding, Outcome, ShardStore
 from services.inference.ownership.lease import Leases, new_token
-from shared.connection import Client
 from shared.position import ShardPosition
+from shared.redis.connection import Client
 from shared.shards import (
     alerts_key,
     audit_key,

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.shards import REPLICAS_KEY, lease_key
 from tests.services.inference.tally import Owner, Scenario, done, fill
 

@@ -7,7 +7,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError
 
 from services.inference.commit.link import Link, ServerChanged
-from shared.redis_local import local_client
+from shared.redis.local import local_client
 from tests.real_redis import Relay, StartRedis, until
 
 

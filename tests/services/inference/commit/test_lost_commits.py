@@ -10,8 +10,8 @@ from services.inference.commit.link import Link
 from services.inference.commit.script import COMMIT
 from services.inference.commit.store import Holding, InDoubt, Outcome, ShardStore
 from services.inference.ownership.lease import Leases, new_token
-from shared.connection import Client
-from shared.embedded import EmbeddedServer
+from shared.redis.connection import Client
+from shared.redis.embedded import EmbeddedServer
 from shared.shards import counters_key, lease_key
 from tests.services.inference.tally import Owner, Scenario, fill
 

@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
-from shared.connection import Client
 from shared.position import ShardPosition
+from shared.redis.connection import Client
 from shared.shards import position_key
 from tests.services.inference.tally import Owner, Scenario, done, fill
 

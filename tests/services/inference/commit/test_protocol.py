@@ -18,8 +18,8 @@ from services.inference.commit.link import Link
 from services.inference.commit.script import COMMIT
 from services.inference.commit.store import Holding, Outcome, ShardStore
 from services.inference.ownership.lease import Leases, Standing, new_token
-from shared.connection import Client
 from shared.position import ShardPosition
+from shared.redis.connection import Client
 from shared.shards import alerts_key, counters_key, epoch_key, lease_key, position_key, state_key
 from tests.services.inference.tally import RETENTION
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from services.inference.commit.commands import MOST_WAITING, CommandsWaiting, applied, submit
 from services.inference.commit.ids import after, before
 from services.inference.commit.reader import Appetite, ShardReader
-from shared.connection import Client, connect
 from shared.position import ShardPosition, parse_id
+from shared.redis.connection import Client, connect
 from shared.shards import BATCH_FIELD, commands_key, position_key, stream_key
 
 IDS = st.tuples(st.integers(0, 2**60), st.integers(0, 2**64 - 1)).map(lambda p: f"{p[0]}-{p[1]}")

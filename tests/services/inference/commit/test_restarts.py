@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from shared.connection import Client, connect, server_info
 from shared.pinning import LayoutMismatch
-from shared.redis_local import occupant_of, process_exists, taken_by
+from shared.redis.connection import Client, connect, server_info
+from shared.redis.local import occupant_of, process_exists, taken_by
 from shared.shards import LAYOUT_KEY
 from tests.services.inference.tally import Owner, Scenario, committed, done, fill
 

@@ -6,7 +6,7 @@ import uvicorn
 
 from services.inference.api.access import Access
 from services.inference.api.app import make_app
-from shared.connection import connect
+from shared.redis.connection import connect
 from shared.settings import load
 
 port, url, model, *overrides = sys.argv[1:]

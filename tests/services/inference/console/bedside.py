@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from shared.artefact import Model
-from shared.connection import Client
 from shared.frames import Frames, encode, headers
 from shared.ports import free_port
+from shared.redis.connection import Client
 from shared.shards import BATCH_FIELD, shard_of, stream_key
 from tests.real_redis import until
 

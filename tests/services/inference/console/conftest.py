@@ -11,8 +11,8 @@ from services.inference.engine import open_engine
 from services.inference.monitor.pull import PullLoop
 from services.inference.monitor.worker import Worker
 from shared.artefact import Model
-from shared.connection import connect
-from shared.embedded import embedded
+from shared.redis.connection import connect
+from shared.redis.embedded import embedded
 from shared.sections import EngineSettings
 from shared.settings import load
 from tests.services.inference.console.bedside import RATE, SETTINGS, House

@@ -20,8 +20,8 @@ from services.inference.export.command import export, export_audit, main
 from services.inference.export.folder import AUDIT_EVENTS, LISTS, PROGRESS, ExportError, ExportFolder
 from services.inference.export.wfdb_record import ANNOTATOR
 from services.inference.monitor.saying import audited
-from shared.connection import Client
 from shared.labels import SCORE_NAMES
+from shared.redis.connection import Client
 from shared.shards import ALERT_BODY, ALERT_ID, AUDIT_FIELD, alerts_key, audit_key
 from shared.wfdb import read_comments, read_header, read_stretch
 from tests.services.inference.fhir.published import checked

@@ -14,7 +14,7 @@ from services.inference.metrics.families import families
 from services.inference.metrics.snapshot import Snapshot
 from services.inference.monitor.elapsed import SILENCE
 from shared.artefact import Model
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.sections import EngineSettings
 from shared.shards import counters_key
 from tests.services.inference import live

@@ -19,7 +19,7 @@ from services.inference.monitor import speed
 from services.inference.monitor.pulse import Pulse, tell
 from services.inference.monitor.shard import LETTERS
 from shared.artefact import Manifest, Model, ScoreReference
-from shared.connection import Client, connect
+from shared.redis.connection import Client, connect
 from shared.score_histogram import SCORE_EDGES
 from shared.shards import (
     BATCH_FIELD,

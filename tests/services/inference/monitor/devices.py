@@ -12,8 +12,8 @@ from typing import Any, Self
 import numpy as np
 
 from shared.artefact import Model
-from shared.connection import Client, connect
 from shared.frames import Frames, encode, headers
+from shared.redis.connection import Client, connect
 from shared.shards import BATCH_FIELD, shard_of, stream_key
 
 ROOT = Path(__file__).resolve().parents[4]

@@ -5,7 +5,7 @@ import pytest
 
 from services.inference.alarms.together import TALLY
 from services.inference.monitor.lookout import Lookout, Report
-from shared.connection import Client, connect
+from shared.redis.connection import Client, connect
 from shared.shards import report_key
 from tests.services.inference.alarms.events import small_rules
 

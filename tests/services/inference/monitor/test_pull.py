@@ -24,8 +24,8 @@ from services.ingest.scenario import Scenario, parse
 from services.ingest.streaming import Plan, Summary, stream
 from services.ingest.ward import ward_of
 from shared.artefact import Model
-from shared.connection import Client, connect
 from shared.frames import Frames, _checksums, _frame_dtype, encode, headers
+from shared.redis.connection import Client, connect
 from shared.sections import EngineSettings
 from shared.settings import Settings, load
 from shared.shards import BATCH_FIELD, alerts_key, counters_key, dead_letters_key, stream_key

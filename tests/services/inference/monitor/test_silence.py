@@ -23,7 +23,7 @@ from services.inference.monitor.offline import compare, offline
 from services.inference.monitor.pull import PullLoop
 from services.inference.monitor.shard import COMMAND_FIELD, ShardRules
 from shared.artefact import Model
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.sections import EngineSettings
 from shared.settings import Settings, load
 from shared.shards import ALERT_BODY, SYSTEM_SHARD, alerts_key, lease_key, position_key, shard_of, stream_key

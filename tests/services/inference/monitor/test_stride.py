@@ -13,7 +13,7 @@ import pytest
 from services.inference.engine import Engine, open_engine
 from services.inference.monitor.pull import PullLoop
 from shared.artefact import Model
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.sections import EngineSettings
 from shared.settings import load
 from shared.shards import ALERT_BODY, alerts_key

@@ -10,8 +10,8 @@ from services.inference.engine import Engine, open_engine
 from services.inference.monitor.pull import PullLoop
 from services.inference.monitor.worker import SILENT_S, LoopDead, Worker
 from shared.artefact import Model
-from shared.connection import Client
 from shared.pinning import pin
+from shared.redis.connection import Client
 from shared.sections import EngineSettings
 from shared.settings import load
 

@@ -8,7 +8,7 @@ from services.inference.commit.link import Link
 from services.inference.commit.store import Holding, ShardStore
 from services.inference.ownership.heartbeat import Heartbeats
 from services.inference.ownership.lease import Leases, Standing, new_token
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.shards import REPLICAS_KEY, epoch_key, lease_key, position_key
 from tests.services.inference.tally import RETENTION
 

@@ -9,8 +9,8 @@ import pytest
 from services.inference.commit.link import Link
 from services.inference.commit.store import ShardStore
 from services.inference.ownership.tenure import Tenures
-from shared.connection import Client
 from shared.pinning import LayoutMismatch
+from shared.redis.connection import Client
 from shared.shards import REPLICAS_KEY, lease_key
 from tests.services.inference.tally import RETENTION
 

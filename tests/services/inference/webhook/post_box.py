@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from services.inference.alarms.alert import Alert
 from services.inference.webhook.signing import HEADER, verified
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.shards import ALERT_BODY, ALERT_ID, alerts_key
 
 SECRET = "a-secret-of-some-length"

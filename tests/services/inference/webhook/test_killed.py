@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shared.connection import Client
+from shared.redis.connection import Client
 from tests.services.inference.webhook.post_box import SECRET, SHARDS, PostBox, commit, open_box, until
 
 

@@ -13,7 +13,7 @@ from services.inference.api.alert_log import AlertLog
 from services.inference.webhook.claim import Claim
 from services.inference.webhook.sender import Receiver, Sender, lease_s
 from services.inference.webhook.tally import Tally, WebhookCollector
-from shared.connection import Client
+from shared.redis.connection import Client
 from shared.sections import WebhookSettings
 from tests.services.inference.webhook.post_box import SECRET, SHARDS, PostBox, commit, open_box, until
 

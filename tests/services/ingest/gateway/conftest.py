@@ -19,9 +19,9 @@ import pytest
 import uvloop
 
 from services.ingest.gateway.serve import Served, serve
-from shared.connection import Client, connect
-from shared.embedded import EmbeddedServer, embedded
 from shared.frames import Frames, decode, encode, headers
+from shared.redis.connection import Client, connect
+from shared.redis.embedded import EmbeddedServer, embedded
 from shared.settings import load
 from shared.shards import BATCH_FIELD, shard_of, stream_key
 

@@ -15,9 +15,9 @@ import pytest
 from websockets.sync.client import connect
 
 from benchmarks.consumer import Consumer
-from shared.connection import connect as redis_connect
-from shared.connection import server_info
 from shared.errors import SelfmisError
+from shared.redis.connection import connect as redis_connect
+from shared.redis.connection import server_info
 
 Fixture = Any
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what is under test

@@ -8,7 +8,7 @@ import pytest
 
 from services.ingest.gateway.refusal import Refusal
 from services.ingest.gateway.starts import ASK_AGAIN_S, SessionStarts
-from shared.connection import Client, connect_async
+from shared.redis.connection import Client, connect_async
 
 SESSION = (b"p", 5)
 KEY = "start:{s00}:5:p"

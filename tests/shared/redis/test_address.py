@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.redis_address import RedisAddress, RedisUrlError
+from shared.redis.address import RedisAddress, RedisUrlError
 from shared.sections import REDIS_SCHEMES
 from shared.settings import shown
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 
-from shared.redis_local import process_exists
+from shared.redis.local import process_exists
 
 
 def test_a_process_that_only_waits_to_be_reaped_does_not_exist() -> None:

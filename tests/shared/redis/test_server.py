@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.redis_server import ServerInfo
+from shared.redis.server import ServerInfo
 
 REDIS = {"redis_version": "7.2.4", "redis_mode": "standalone", "role": "master", "loading": 0}
 

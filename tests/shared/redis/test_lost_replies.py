@@ -8,8 +8,8 @@ import pytest
 import redis.exceptions
 from redis import RedisCluster
 
-from shared.connection import Client, RedisUnavailable, connect, connect_async, explained
-from shared.embedded import EmbeddedServer
+from shared.redis.connection import Client, RedisUnavailable, connect, connect_async, explained
+from shared.redis.embedded import EmbeddedServer
 
 LOST = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
 

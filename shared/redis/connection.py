@@ -36,10 +36,10 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-from shared import sentinels
 from shared.errors import SelfmisError
-from shared.redis_address import RedisAddress
-from shared.redis_server import ServerInfo
+from shared.redis import sentinels
+from shared.redis.address import RedisAddress
+from shared.redis.server import ServerInfo
 
 Client = Redis | RedisCluster
 AsyncClient = AsyncRedis | AsyncRedisCluster

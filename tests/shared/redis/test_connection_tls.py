@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from shared.connection import RedisUnavailable, connect, connect_async
-from shared.embedded import EmbeddedServer
 from shared.ports import free_port
+from shared.redis.connection import RedisUnavailable, connect, connect_async
+from shared.redis.embedded import EmbeddedServer
 
 
 @pytest.fixture(scope="module")

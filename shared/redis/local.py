@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from shared.ports import HOST
-from shared.redis_server import ServerInfo
+from shared.redis.server import ServerInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Runs one command and sees to it that it does not outlive the process that asked for it.
 
-    python -I -S redis_keeper.py PARENT_PID COMMAND [ARGUMENT…]
+    python -I -S keeper.py PARENT_PID COMMAND [ARGUMENT…]
 
-A small process of its own between us and redis-server, standard library only, because:
+A small process of its own between us and a server (redis-server above all), standard library only, because:
 nothing inside a process survives its ``kill -9``; and Linux's parent-death signal alone is
 sent when the *thread* that started the child ends, which for a server started from a worker thread
 is far too early. The keeper is single-threaded, so for its own child that signal is right.
@@ -17,11 +17,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from types import FrameType
 
 LOOK_EVERY_S = 0.1
 PATIENCE_S = 10.0
 _PR_SET_PDEATHSIG = 1
+
+
+def kept(command: Sequence[str]) -> list[str]:
+    """The command line that runs ``command`` for as long as this process lives."""
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 
 def keep(parent: int, command: list[str]) -> int:

