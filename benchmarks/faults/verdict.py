@@ -5,7 +5,7 @@ the samples that found their place, so they follow from the samples alone, howev
 these were delivered. Not compared are those that count *deliveries*: a frame that is sent again after a lost
 confirmation is counted twice in ``facts|frames``, and its samples in ``facts|samples_duplicate`` or, once their
 windows have closed, in ``facts|samples_late``; that is what they are for. These are compared with the log instead
-(`against_log`), where it was kept: every entry that Redis holds, counted once.
+(`against_log`), where it was kept: every entry that Redis holds, counted once. Neither has alarms about silence.
 
 **Which alerts.** All, but of those about silence (`SILENCE`), which tell when frames came, only that none is there
 twice. Escalations by the clock while a stream was lost are repeated where they were (`monitor.elapsed`).
@@ -68,10 +68,14 @@ def pure(counters: Mapping[str, int]) -> dict[str, int]:
     return {
         name: amount
         for name, amount in counters.items()
-        if amount
-        and (name in PURE_FACTS or name.startswith(PURE))
-        and not name.startswith(tuple(f"alerts|{kind}|" for kind in SILENCE))
+        if amount and (name in PURE_FACTS or name.startswith(PURE)) and not _of_silence(name)
     }
+
+
+def _of_silence(counter: str) -> bool:
+    """Whether it counts alarms about silence, which tell when frames came: no run of samples or log finds them."""
+    what, _, rest = counter.partition("|")
+    return what in {"alerts", "active"} and rest.partition("|")[0] in SILENCE
 
 
 def judge(found: Sequence[Committed], wanted: Sequence[Committed]) -> Verdict:
@@ -86,11 +90,14 @@ def judge(found: Sequence[Committed], wanted: Sequence[Committed]) -> Verdict:
 
 
 def against_log(found: Sequence[Committed], wanted: Sequence[Committed]) -> dict[str, tuple[int, int]]:
-    """All counters, of deliveries too, against those of an offline run of the log: (committed, must be)."""
+    """All counters, of deliveries too, against those of an offline run of the log: (committed, must be).
+
+    But for those of alarms about silence.
+    """
     verdict = Verdict()
     for have, want in zip(found, wanted, strict=True):
         _counters(verdict, have.counters, want.counters)
-    return verdict.counters
+    return {name: amounts for name, amounts in verdict.counters.items() if not _of_silence(name)}
 
 
 def _windows(verdict: Verdict, shard: int, have: Committed, want: Committed) -> None:

@@ -99,6 +99,16 @@ def test_deliveries_are_held_against_the_log() -> None:
     assert against_log([found], [committed()]) == {"facts|frames": (91, 90)}
 
 
+@pytest.mark.parametrize("kind", ["stream_lost", "system_silent"])
+def test_alarms_about_silence_are_held_against_nothing_for_how_long_it_lasts_is_no_fault(kind: str) -> None:
+    found = committed()
+    found.counters.update({f"alerts|{kind}||medium|began": 2, f"active|{kind}||medium|raised": 1})
+    assert against_log([found], [committed()]) == {}
+    assert judge([found], [committed()]).good
+    found.counters["active|mi|IMI|low|raised"] += 1
+    assert against_log([found], [committed()]) == {"active|mi|IMI|low|raised": (1, 0)}
+
+
 def test_pure_counters_are_named_and_zero_is_nothing() -> None:
     counted = {"windows|scored": 3, "windows|missing": 0, "facts|frames": 9, "facts|samples": 900, "score|0.05": 3}
     assert pure(counted) == {"windows|scored": 3, "facts|samples": 900, "score|0.05": 3}
