@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from selfmis.cli import COMMANDS, _main
+from shared.artefact import load, shipped
 from shared.command import run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +91,20 @@ def test_config_prints_every_setting_and_its_origin() -> None:
     assert settings["stream.shards"] == {"value": "4", "from": "command line"}
     assert settings["window.lead"] == {"value": "II", "from": "environment SELFMIS_WINDOW_LEAD"}
     assert settings["redis.url"]["from"] == "default"
+
+
+def test_config_shows_the_alarm_rules_of_the_model_where_nobody_has_set_others() -> None:
+    settings = json.loads(selfmis("config", "--json", "--set", "alarm.on_windows=2").stdout)
+    rules = load(shipped("I")).manifest.alarm
+    assert rules is not None
+    assert settings["alarm.low"] == {"value": str(rules.low), "from": "model small-lead-i"}
+    assert settings["alarm.on_windows"] == {"value": "2", "from": "command line"}
+    assert settings["alarm.stream_lost_s"]["from"] == "default"
+    other = selfmis("config", "--json", "--model", str(shipped("II")), SELFMIS_WINDOW_LEAD="II")
+    assert json.loads(other.stdout)["alarm.low"]["from"] == "model small-lead-ii"
+    refused = selfmis("config", "--model", str(shipped("II")))
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "lead I is wanted" in refused.stderr
 
 
 def test_a_wrong_setting_stops_a_command_before_it_starts() -> None:
