@@ -145,7 +145,8 @@ def test_strips_come_whole_first_and_then_what_is_new_without_a_seam(
     monitored: Monitored, web: httpx.Client
 ) -> None:
     names = [p["patient"] for p in web.get("/api/patients?limit=3").json()["patients"]]
-    feeding = threading.Thread(target=monitored.ingest, args=(60,), kwargs={"speed": 10})
+    # A look each second brings two seconds' samples: only one that is four seconds late would leave a gap.
+    feeding = threading.Thread(target=monitored.ingest, args=(24,), kwargs={"speed": 2})
     pieces: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     with httpx.stream("GET", f"{web.base_url}/api/strips/stream", params={"patient": names}, timeout=30) as answer:
         feeding.start()
