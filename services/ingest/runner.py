@@ -24,13 +24,15 @@ LONGEST_WAIT_S = 1.0
 
 @dataclass(slots=True)
 class Lateness:
-    """How late frames were confirmed, counted by the millisecond (rounded up)."""
+    """How late frames were confirmed: milliseconds, rounded up to three digits so that few numbers are kept."""
 
     frames: Counter[int] = field(default_factory=Counter)
 
     def add(self, seconds: float, frames: int) -> None:
         """So many frames were so late."""
-        self.frames[math.ceil(max(0.0, seconds) * 1000)] += frames
+        milliseconds = math.ceil(max(0.0, seconds) * 1000)
+        step = 10 ** max(0, len(str(milliseconds)) - 3)
+        self.frames[-(-milliseconds // step) * step] += frames
 
     def quantile_s(self, share: float) -> float | None:
         """The lateness that ``share`` of the frames do not exceed; None without frames."""
@@ -91,7 +93,8 @@ class Unconfirmed:
         """The earliest moment with an unconfirmed frame; infinite if there is none. Forgets what is confirmed."""
         while self._offered and self._offered[0][1].done():
             taken_us, _, late = self._offered.popleft()
-            self._late[taken_us] -= late
+            if late:  # a moment that was never announced must not be remembered
+                self._late[taken_us] -= 1
         while self._late_moments and self._late[self._late_moments[0]] <= 0:
             del self._late[heapq.heappop(self._late_moments)]
         offered = self._offered[0][0] if self._offered else math.inf

@@ -36,6 +36,16 @@ def test_a_quantile_is_the_lateness_that_a_share_of_frames_does_not_exceed() -> 
     assert Lateness().quantile_s(0.5) is None
 
 
+def test_however_late_frames_are_few_numbers_are_kept_of_it() -> None:
+    late = Lateness()
+    for tenths in range(100_000):
+        late.add(tenths / 10, 1)
+    assert len(late.frames) < 5000
+    median = late.quantile_s(0.5)
+    assert median is not None
+    assert 5000 <= median <= 5050
+
+
 def test_lateness_since_a_copy_forgets_what_was_before() -> None:
     late = Lateness()
     late.add(9.0, 1)
