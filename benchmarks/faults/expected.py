@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from services.inference.commit.facts import Facts, Kind
 from services.inference.commit.point import POINT
 from services.inference.commit.reader import Entry, Pulled
@@ -21,6 +23,7 @@ from services.inference.monitor.offline import NOTHING_COMMITTED
 from services.inference.monitor.shard import Shard, ShardRules
 from services.ingest.faults import Network
 from services.ingest.feed import Feed
+from services.ingest.parcel import Parcel
 from services.ingest.runs import Run
 from services.ingest.scenario import parse
 from services.ingest.schedule import Schedule
@@ -55,8 +58,13 @@ class Committed:
                     self.patients[kind][name] = value
 
 
-def entries(text: str, run: Run, seconds: float, settings: Settings) -> Iterator[tuple[int, Entry]]:
-    """Shard and entry, in the order in which they fall due, of a whole run of a scenario."""
+def entries(
+    text: str, run: Run, seconds: float, settings: Settings, only: Sequence[int] | None = None
+) -> Iterator[tuple[int, Entry]]:
+    """Shard and entry, in the order in which they fall due, of a whole run of a scenario.
+
+    ``only``: of these shards, which costs less than half.
+    """
     scenario = parse(text, "faults")
     sources = ward_of(scenario, Path()).sources
     shards = settings.stream.shards
@@ -78,30 +86,45 @@ def entries(text: str, run: Run, seconds: float, settings: Settings) -> Iterator
                     schedule.delay(due, parcel, delay_s)
                 else:
                     parcels.append(parcel)
-        for parcel in parcels:
+        for parcel in parcels if only is None else _of(only, parcels):
             for shard, data, _ in parcel.encoded(settings.stream.max_entry_bytes):
                 number += 1
                 yield shard, Entry(f"{math.ceil(due.at_us / 1000)}-{number}", data, counted=True)
 
 
-def expected(
-    log: Iterable[tuple[int, Entry]], settings: Settings, engine: Engine, elapsed: Sequence[Sequence[Elapsed]] = ()
-) -> list[Committed]:
-    """What must be committed of each shard when these entries have come, each once.
+def _of(shards: Sequence[int], parcels: Iterable[Parcel]) -> Iterator[Parcel]:
+    """What of these parcels is of these shards."""
+    for parcel in parcels:
+        rows = np.isin(parcel.shards, shards)
+        if rows.any():
+            yield parcel.pick(rows)
 
-    ``elapsed``: of each shard, when alarms escalated by the clock while a stream was lost; no samples tell that.
+
+def expected(
+    log: Iterable[tuple[int, Entry]],
+    settings: Settings,
+    engine: Engine,
+    elapsed: Sequence[Sequence[Elapsed]] = (),
+    only: Sequence[int] | None = None,
+) -> list[Committed]:
+    """What must be committed of each shard (of these ``only``) when these entries have come, each once.
+
+    ``elapsed``: of each of them, when alarms escalated by the clock while a stream was lost; no samples tell that.
+    Holds all samples of the log, and the windows of one shard at a time.
     """
     rules, missing = ShardRules.of(settings), settings.window.max_missing
-    waiting: list[list[Entry]] = [[] for _ in range(settings.stream.shards)]
+    shards = range(settings.stream.shards) if only is None else only
+    waiting: dict[int, list[Entry]] = {shard: [] for shard in shards}
     for shard, entry in log:
-        waiting[shard].append(entry)
+        if shard in waiting:
+            waiting[shard].append(entry)
     found = []
-    for shard, come in enumerate(waiting):
+    for number, (shard, come) in enumerate(waiting.items()):
         memory = Shard(shard, rules, NOTHING_COMMITTED)
         (read,) = decoded([Pulled(shard, tuple(come), ())], rules.most_bytes)
         placed = memory.place(read)
         (scored,) = score([placed.step.cut], engine, max_missing=missing)
-        passed = elapsed[shard] if elapsed else ()
+        passed = elapsed[number] if elapsed else ()
         found.append(Committed())
         found[-1].add(memory.conclude(placed, scored, engine.version, elapsed=passed))
         kept = settings.monitor.trend_points * POINT.itemsize

@@ -39,7 +39,10 @@ class HouseError(SelfmisError):
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What to run. ``overrides``: settings of all processes. ``disk_mb``: size of the disk of Redis' own."""
+    """What to run. ``overrides``: settings of all processes. ``disk_mb``: size of the disk of Redis' own.
+
+    ``measured``: see `benchmarks.faults.measured` (not under ``serve``); ``leak_mb_per_h``: of the first replica.
+    """
 
     folder: Path
     scenario: str
@@ -51,6 +54,8 @@ class Build:
     serve: bool
     disk_mb: int
     maxmemory_mb: int
+    measured: bool = False
+    leak_mb_per_h: float = 0.0
 
     @property
     def settings(self) -> Settings:
@@ -191,14 +196,18 @@ class House:
         return [sys.executable, "-m", "deploy.redis", *_sets(settings)]
 
     def _ingest_command(self) -> Sequence[str]:
-        command = [sys.executable, "-m", "services.ingest.run", str(self.build.folder / "faults.yaml")]
+        command = [*self._module("services.ingest.run"), str(self.build.folder / "faults.yaml")]
         command += ["--duration", str(self.build.seconds)]
         wire = {"redis.url": f"redis://127.0.0.1:{self.wires['ingest'].port}/0"}
         return [*command, *_sets(dict(o.split("=", 1) for o in self.build.overrides)), *_sets(wire)]
 
     def _replica_command(self, number: int) -> Sequence[str]:
-        module = [sys.executable, "-m", "benchmarks.faults.replica"]
+        module = self._module("benchmarks.faults.replica", 0.0 if number else self.build.leak_mb_per_h)
         return [*module, self._monitor_url, f"replica-{number}", str(self.build.model), *self.build.overrides]
+
+    def _module(self, name: str, leak_mb_per_h: float = 0.0) -> list[str]:
+        beside = ["benchmarks.faults.measured", str(leak_mb_per_h)] if self.build.measured else []
+        return [sys.executable, "-m", *beside, name]
 
     def _serve_command(self) -> Sequence[str]:
         nested: dict[str, dict[str, str]] = {}

@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[3]
 QUICK = ("stream.shards=4", "monitor.lease_s=1", "monitor.heartbeat_s=0.2", "window.stride_s=2")
 
 
-def suite(folder: Path, model: Path, *arguments: str, within_s: float) -> dict[str, Any]:
-    """What `selfmis bench faults` finds."""
+def suite(folder: Path, model: Path, *arguments: str, within_s: float, code: int = 0) -> dict[str, Any]:
+    """What `selfmis bench faults` finds. ``code``: how it must end."""
     figures = folder / "figures.json"
     command = [sys.executable, "-m", "benchmarks.faults.command", "--json", str(figures), "--model", str(model)]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SELFMIS_")}
@@ -34,7 +34,7 @@ def suite(folder: Path, model: Path, *arguments: str, within_s: float) -> dict[s
             timeout=within_s,
             check=False,
         )
-        assert done.returncode == 0, done.stdout
+        assert done.returncode == code, done.stdout
         gone(Path(short))
     gone(folder)
     found: dict[str, Any] = json.loads(figures.read_text(encoding="utf-8"))
@@ -101,3 +101,14 @@ def test_everything_that_can_go_wrong_under_serve_loses_and_doubles_nothing(
         found | {"gave_up": 0}
     )  # Serve gives up as a whole when its raylet is killed: that is asked of it
     assert len(found["faults"]) >= 10
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1200)
+def test_a_soak_fails_where_a_replica_leaks(tmp_path: Path, untrained: Path) -> None:
+    plan = ("--soak", "--leak", "300", "--seconds", "330", "--patients", "600", "--seed", "4")
+    found = suite(tmp_path, untrained, *plan, "--set", "stream.shards=4", within_s=1100, code=1)
+    assert_whole(found)
+    assert found["full_after_s"] is not None
+    assert "replica-0" in found["growing"]
+    assert 200 < found["memory"]["replica-0"]["mb_per_h"] < 500

@@ -37,6 +37,18 @@ def mark(windows: int, session: int = 7, high: int = 3000) -> Callable[[Committe
     return change
 
 
+def test_older_alerts_than_are_kept_are_not_missed() -> None:
+    found = committed()
+    found.alerts = found.alerts[:1]
+    wanted = committed()
+    wanted.alerts = [("y", body()), ("z", body()), *wanted.alerts]
+    assert judge([found], [wanted]).lost == 2
+    assert judge([found], [wanted], alerts_kept=1).good
+    assert judge([found], [wanted], alerts_kept=2).lost == 2
+    found.alerts = [("c", body())]
+    assert judge([found], [wanted], alerts_kept=1).doubled == 1
+
+
 def test_what_is_the_same_is_good() -> None:
     verdict = judge([committed()], [committed()])
     assert verdict.good
