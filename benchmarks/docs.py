@@ -154,7 +154,9 @@ BENCHES: tuple[Bench, ...] = (
         "train",
         ("--repeats", "1"),
         "Ray Train against the same loop without it, and several workers of one run against as many independent"
-        " loops, one thread each. Goals: `ray_over_plain` at most 1.05, `two_worker_efficiency` at least 0.85.",
+        " loops, one thread each. Goals: `ray_over_plain` at most 1.05, `two_worker_efficiency` at least 0.85. A"
+        " batch norm of the workers takes as many records together as one of the loops (`--norm-records`); in"
+        " `whole_norms` it takes all of the larger batch.",
     ),
 )
 

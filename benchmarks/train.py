@@ -18,8 +18,10 @@ def main(argv: Sequence[str]) -> int:
 
     ray_over_plain: time of one Ray worker over that of a plain loop (goal: at most 1.05). workers_N_efficiency:
     records/s of N Ray workers, N times the batch, over those of N independent plain loops side by side (goal for
-    two: at least 0.85). store_cold, store_warm: reading alone, from disk and from memory. teacher_cache_gain:
-    what a step of SelfMIS would cost if the teacher were asked anew in each, over what it costs.
+    two: at least 0.85), where a batch norm takes as many records together as in those loops (--norm-records);
+    workers_N_whole_norms_efficiency: where it takes the whole, larger batch. store_cold, store_warm: reading
+    alone, from disk and from memory. teacher_cache_gain: what a step of SelfMIS would cost if the teacher were
+    asked anew in each, over what it costs.
     """
     parser = Parser(prog="selfmis bench train", description=main.__doc__)
     parser.add_argument("--encoder", default="small", help="default %(default)s")

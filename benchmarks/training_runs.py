@@ -43,14 +43,17 @@ class Bench:
         plain, ray = [], []
         loops: dict[int, list[float]] = {count: [] for count in counts}
         workers: dict[int, list[float]] = {count: [] for count in counts}
+        whole: dict[int, list[float]] = {count: [] for count in counts}
         for _ in range(repeats):
             plain.append(best_rate(*self.together(["--plain"])))
             ray.append(best_rate(*self.together([])))
             for count in counts:
                 beside = self.together(*([["--plain"]] * count))
                 loops[count].append(sum(best_rate(out) for out in beside))
-                asked = ["--workers", str(count)]
-                workers[count].append(best_rate(*self.together(asked, batch=count * self._batch)))
+                asked, batch = ["--workers", str(count)], count * self._batch
+                own_norms = ["--norm-records", str(self._batch)]  # as the loops beside have them
+                workers[count].append(best_rate(*self.together([*asked, *own_norms], batch=batch)))
+                whole[count].append(best_rate(*self.together(asked, batch=batch)))
         figures = {
             "plain_records_per_s": max(plain),
             "ray_records_per_s": max(ray),
@@ -61,6 +64,7 @@ class Bench:
                 f"plain_loops_{count}_records_per_s": max(loops[count]),
                 f"workers_{count}_records_per_s": max(workers[count]),
                 f"workers_{count}_efficiency": max(workers[count]) / max(loops[count]),
+                f"workers_{count}_whole_norms_efficiency": max(whole[count]) / max(loops[count]),
             }
         return {**figures, "two_worker_efficiency": figures["workers_2_efficiency"], **self._teacher()}
 

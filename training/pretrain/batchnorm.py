@@ -3,13 +3,18 @@
 With plain batch norm every worker would normalise by its own rows, and N workers would learn something else than
 one. torch has a synchronised norm for GPUs only; this is the same for processors: one short exchange each way, and
 on the share itself a few passes over whole vectors, which cost less than torch's own statistics.
+
+Or norms are apart (`norms_apart`): each over a fixed number of records that no two workers share, and no worker
+waits for another.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from training.pretrain.exchange import Exchange, Floats
 
@@ -39,19 +44,71 @@ class SharedBatchNorm(nn.BatchNorm1d):
         return _normalise(input, self.weight, self.bias, mean, variance, count, self.eps, self._exchange)
 
 
+class NormApart(nn.BatchNorm1d):
+    """`nn.BatchNorm1d`, with the same parameters and buffers, over each ``records`` of the ``rows`` alone.
+
+    Each group's statistics weigh the same in the running ones.
+    """
+
+    def __init__(self, features: int, eps: float, momentum: float | None, rows: int, records: int) -> None:
+        super().__init__(features, eps, momentum)
+        self._rows, self._records = rows, records
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """``(k · rows, channels, samples)``, k views of the rows one after another, to the same."""
+        if not self.training:
+            return super().forward(input)
+        assert self.num_batches_tracked is not None  # noqa: S101 - we only replace norms that track
+        assert self.running_mean is not None  # noqa: S101 - for the type checker
+        assert self.running_var is not None  # noqa: S101 - for the type checker
+        self.num_batches_tracked.add_(1)
+        momentum = 0.1 if self.momentum is None else self.momentum
+        groups = self._rows // self._records
+        means, variances = self.running_mean.repeat(groups, 1), self.running_var.repeat(groups, 1)
+        views = input.reshape(-1, groups, self._records, *input.shape[1:]).unbind(dim=1)
+        normal = [
+            functional.batch_norm(
+                view.flatten(0, 1), mean, variance, self.weight, self.bias, True, momentum, self.eps
+            ).view(view.shape)
+            for view, mean, variance in zip(views, means, variances, strict=True)
+        ]
+        with torch.no_grad():
+            self.running_mean.copy_(means.mean(dim=0))
+            self.running_var.copy_(variances.mean(dim=0))
+        return torch.stack(normal, dim=1).view(input.shape)
+
+
+def norms_apart(module: nn.Module, rows: int, records: int) -> nn.Module:
+    """``module`` with its batch norms, in place, such that each takes ``records`` of its ``rows`` together."""
+    if rows == records:
+        return module
+    return _replaced(module, lambda norm: NormApart(norm.num_features, norm.eps, norm.momentum, rows, records))
+
+
+def running_statistics(module: nn.Module) -> list[Tensor]:
+    """The running means and variances of all batch norms."""
+    norms = [norm for norm in module.modules() if isinstance(norm, nn.BatchNorm1d)]
+    kept = [tensor for norm in norms for tensor in (norm.running_mean, norm.running_var)]
+    return [tensor for tensor in kept if tensor is not None]
+
+
 def shared_norms(module: nn.Module, device: torch.device, exchange: Exchange) -> nn.Module:
     """``module`` with its batch norms replaced, in place, by ones that span all workers."""
     if device.type == "cuda":
         converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]  # torch's
         return converted
+    return _replaced(module, lambda norm: SharedBatchNorm(norm.num_features, norm.eps, norm.momentum, exchange))
+
+
+def _replaced(module: nn.Module, other: Callable[[nn.BatchNorm1d], nn.BatchNorm1d]) -> nn.Module:
     for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm1d) and not isinstance(child, SharedBatchNorm):
-            norm = SharedBatchNorm(child.num_features, child.eps, child.momentum, exchange)
+        if type(child) is nn.BatchNorm1d:
+            norm = other(child)
             norm.load_state_dict(child.state_dict())
             norm.requires_grad_(child.weight.requires_grad)  # what is frozen stays so
             setattr(module, name, norm.to(child.weight.device).train(child.training))
         else:
-            shared_norms(child, device, exchange)
+            _replaced(child, other)
     return module
 
 

@@ -66,6 +66,7 @@ def parsed(argv: Sequence[str]) -> tuple[Plan, Place, Path]:
         ("seed", "of weights, order and chance"),
         ("keep", "weights of the last or the best epoch"),
         ("checkpoint_every", "steps, beside the end of each epoch"),
+        ("norm_records", "of a batch that a batch norm takes together, never parted among workers; 0: all"),
     ):
         default = defaults[name]
         how.add_argument(

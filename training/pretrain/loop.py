@@ -62,7 +62,7 @@ def train(
     begun = clock()
     device = world.device
     trained = build_trained(plan, data.outputs, teacher.spread(data.train) if teacher else None).to(device)
-    model = world.wrap(trained)
+    model = world.wrap(trained, min(len(data.train), plan.batch), plan.norm_records)
     optimiser = optimiser_of(trained, plan)
     kept_for_use = averaged(trained) if plan.ema else trained
     steps = steps_in_epoch(len(data.train), plan.batch)
@@ -111,6 +111,7 @@ def train(
                 _add_up(position, names, sums, world)
                 sums = torch.zeros(0)
                 position.seconds = seconds_before + clock() - started
+                world.level(trained, kept_for_use)
                 world.keep({"epoch": epoch + 1, "step": position.step}, packed)
             if world.rank == 0 and clock() - shown > _SHOW_EVERY_S:
                 shown = clock()
@@ -125,6 +126,7 @@ def train(
                 f"the loss of epoch {epoch + 1} is {position.sums['loss']}: training diverged; lower --lr"
             )
         trained_s = seconds_before + clock() - started
+        world.level(trained, kept_for_use)
         scores = validate(kept_for_use, data, world, teacher) if len(data.validation) else {}
         used = min(len(data.train), steps * plan.batch)
         record = {
@@ -202,7 +204,7 @@ def _batches(
 
     def read(step: int) -> dict[str, Any]:
         rows = data.train[batch_of(order, step, plan.batch)]
-        share = share_of(len(rows), world.rank, world.size)
+        share = share_of(len(rows), world.rank, world.size, plan.norm_records or 1)
         mine = rows[share]
         return {
             "rows": len(rows),

@@ -23,9 +23,13 @@ def batch_of(order: Rows, step: int, batch: int) -> Rows:
     return order[step * batch : (step + 1) * batch]
 
 
-def share_of(rows: int, rank: int, workers: int) -> slice:
-    """The part of ``rows`` things that one of ``workers`` takes: contiguous, as even as can be."""
-    return slice(rows * rank // workers, rows * (rank + 1) // workers)
+def share_of(rows: int, rank: int, workers: int, together: int = 1) -> slice:
+    """The part of ``rows`` things that one of ``workers`` takes: contiguous, as even as can be.
+
+    ``together`` of them, which divides their number, are never parted.
+    """
+    lots = rows // together
+    return slice(lots * rank // workers * together, lots * (rank + 1) // workers * together)
 
 
 def draws_seed(seed: int, epoch: int, step: int, rank: int) -> int:

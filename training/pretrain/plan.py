@@ -48,6 +48,7 @@ class Plan:
     seed: int = 0
     keep: str = "last"  # or best: the epoch with the best validation score
     checkpoint_every: int = 500  # steps; and at the end of every epoch
+    norm_records: int = 0  # of a batch, that a batch norm takes together; 0: the whole batch
 
     def __post_init__(self) -> None:
         from shared.encoder import names  # noqa: PLC0415 - slow to import
@@ -75,6 +76,11 @@ class Plan:
         for name, allowed in (("schedule", ("cosine", "exponential")), ("keep", ("last", "best"))):
             if getattr(self, name) not in allowed:
                 raise PlanError(f"{name} must be {' or '.join(allowed)}, not {getattr(self, name)!r:.60}")
+        if self.norm_records and (self.norm_records < 2 or self.batch % self.norm_records):
+            raise PlanError(
+                f"norm_records must be 0, or at least 2 and a divisor of the batch of {self.batch},"
+                f" not {self.norm_records}"
+            )
         if not self.folds:
             raise PlanError("no folds to train on")
         if both := set(self.folds) & set(self.validate):
@@ -125,6 +131,8 @@ class Plan:
         from training.methods import plain  # noqa: PLC0415 - slow to import
 
         values = dataclasses.asdict(self) | {"options": dict(plain(self.method_options()))}
+        if not self.norm_records:
+            del values["norm_records"]  # a plan from before there was a choice is the same plan
         return {k: _json(v) for k, v in values.items()}
 
 

@@ -32,6 +32,15 @@ def pretrain(plan: Plan, place: Place, out: Path, show: Callable[[Progress], Non
     data = open_dataset(plan)
     if plan.batch < place.workers[1]:
         raise PlanError(f"a batch of {plan.batch} is too small for {place.workers[1]} workers")
+    if plan.norm_records * place.workers[1] > plan.batch:
+        raise PlanError(
+            f"a batch of {plan.batch} has no {plan.norm_records} records (norm_records) for each of"
+            f" {place.workers[1]} workers"
+        )
+    if plan.norm_records and len(data.train) < plan.batch:
+        raise PlanError(
+            f"norm_records needs whole batches: {len(data.train)} records are less than one of {plan.batch}"
+        )
     teacher = None if plan.teacher is None else runs.load_encoder(plan.teacher, leads=LEADS)
     described = {
         "plan": plan.to_json(),

@@ -13,9 +13,10 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from training.pretrain.batchnorm import shared_norms
+from training.pretrain.batchnorm import norms_apart, running_statistics, shared_norms
 from training.pretrain.exchange import Alone, Exchange, Neighbours, ThroughGroup, neighbours
 from training.pretrain.gradients import SharedGradients
+from training.pretrain.order import share_of
 from training.pretrain.progress import Progress
 from training.pretrain.state import FILE
 from training.runs import write_file
@@ -41,13 +42,19 @@ class World:
         self.folder = folder
         self.show = show
 
-    def wrap(self, module: nn.Module) -> nn.Module:
-        """``module``, such that `backward` leaves the whole batch's gradient in it."""
-        return module
+    def wrap(self, module: nn.Module, rows: int, norm_records: int = 0) -> nn.Module:
+        """``module``, such that `backward` leaves the gradient of the whole batch of ``rows`` in it.
+
+        Its batch norms take ``norm_records`` of them together, or all: whoever has them, the result is the same.
+        """
+        return norms_apart(module, rows, norm_records) if norm_records else module
 
     def backward(self, loss: Tensor) -> None:
         """Derive the sum of all workers' losses by the parameters of what was wrapped."""
         torch.autograd.backward(loss)
+
+    def level(self, *modules: nn.Module) -> None:
+        """Make the running statistics of norms those of all workers, to be called before they are used or kept."""
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum over all workers."""
@@ -92,21 +99,27 @@ class Group(World):
     ) -> None:
         super().__init__(device, folder=folder, show=show)
         self._gradients: SharedGradients | None = None
+        self._weight: float | None = None  # our part of a batch, where norms do not reach beyond it
         self.rank = dist.get_rank()
         self.size = dist.get_world_size()
         if self.size > 1:
             near = neighbours() if device.type == "cpu" else None
             self.exchange = near or ThroughGroup()
 
-    def wrap(self, module: nn.Module) -> nn.Module:
-        """See `World.wrap`."""
+    def wrap(self, module: nn.Module, rows: int, norm_records: int = 0) -> nn.Module:
+        """See `World.wrap`; norms of the whole batch cost an exchange a layer and direction, in each step."""
         if self.size == 1:
-            return module
-        module = shared_norms(module, self.device, self.exchange)
+            return super().wrap(module, rows, norm_records)
+        if norm_records:
+            share = share_of(rows, self.rank, self.size, norm_records)
+            self._weight = (share.stop - share.start) / rows
+            module = norms_apart(module, share.stop - share.start, norm_records)
+        else:
+            module = shared_norms(module, self.device, self.exchange)
         if isinstance(self.exchange, Neighbours):
             self._gradients = SharedGradients(module.parameters(), self.exchange)
             return module
-        # Buffers need no broadcast: with shared norms they are equal on all workers.
+        # Buffers need no broadcast: with shared norms they are equal on all workers, else `level` makes them so.
         return DistributedDataParallel(module, forward_sync_buffers=False, gradient_as_bucket_view=True)
 
     def backward(self, loss: Tensor) -> None:
@@ -116,6 +129,20 @@ class Group(World):
             self._gradients.sum()
         else:
             torch.autograd.backward(loss * self.size)  # torch averages what the workers find
+
+    def level(self, *modules: nn.Module) -> None:
+        """See `World.level`.
+
+        A running statistic is linear in those of the batches, and so is a moving average of it: the mean over all
+        workers, however late, is what one worker would have.
+        """
+        if self._weight is None:
+            return
+        kept = [tensor for module in modules for tensor in running_statistics(module)]
+        ours = torch.cat(kept).double() * self._weight  # double: what is equal on all stays so to the bit
+        dist.all_reduce(ours)
+        for tensor, mean in zip(kept, torch.split(ours, [len(each) for each in kept]), strict=True):
+            tensor.copy_(mean)
 
     def sum(self, values: Tensor) -> Tensor:
         """See `World.sum`."""

@@ -37,6 +37,8 @@ CASES = (
     ("selfmis", "stop_gradient=no", "own_lead=no"),
 )
 """Methods and options whose gradients two workers must find as one does."""
+NORMS_APART = (("joint",), ("contrastive", "views=both", "same_patient=positive"))
+"""Those that are asked again with batch norms that take half the rows each."""
 
 
 def case_of(plan: Plan, case: tuple[str, ...]) -> Plan:
@@ -49,9 +51,9 @@ def case_of(plan: Plan, case: tuple[str, ...]) -> Plan:
 def gradients(plan: Plan, data: Dataset, teacher: Embeddings | None, world: World) -> dict[str, torch.Tensor]:
     """The gradients and the terms of one batch."""
     trained = build_trained(plan, data.outputs, teacher.spread(data.train) if teacher else None)
-    model = world.wrap(trained)
+    model = world.wrap(trained, ROWS, plan.norm_records)
     rows = data.train[:ROWS]
-    share = share_of(ROWS, world.rank, world.size)
+    share = share_of(ROWS, world.rank, world.size, plan.norm_records or 1)
     batch = Batch(
         windows=data.windows(rows[share]),
         rows=ROWS,
@@ -75,12 +77,15 @@ def everything(plan: Plan, world: World, cache: Path) -> dict[str, torch.Tensor]
     data = open_dataset(plan)
     assert plan.teacher is not None
     teacher = ensure(cache, load_encoder(plan.teacher), data.store, world)
-    state = safetensors.torch.load(train(plan, data, world, teacher=teacher))
-    found = {**state, "teacher.rows": torch.from_numpy(teacher[data.train])}
-    for case in CASES:
-        other = case_of(plan, case)
-        of_case = gradients(other, open_dataset(other), teacher if other.needs.teacher else None, world)
-        found |= {f"{' '.join(case)}-{name}": tensor for name, tensor in of_case.items()}
+    found = {"teacher.rows": torch.from_numpy(teacher[data.train])}
+    apart = replace(plan, norm_records=ROWS // 2, ema=0.9)
+    for kind, of_kind, cases in (("", plan, CASES), ("apart-", apart, NORMS_APART)):
+        state = safetensors.torch.load(train(of_kind, data, world, teacher=teacher))
+        found |= {f"{kind}{name}": tensor for name, tensor in state.items()}
+        for case in cases:
+            other = case_of(of_kind, case)
+            of_case = gradients(other, open_dataset(other), teacher if other.needs.teacher else None, world)
+            found |= {f"{kind}{' '.join(case)}-{name}": tensor for name, tensor in of_case.items()}
     return found
 
 

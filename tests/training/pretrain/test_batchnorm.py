@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.pretrain.batchnorm import SharedBatchNorm, shared_norms
+from training.pretrain.batchnorm import SharedBatchNorm, norms_apart, shared_norms
 from training.pretrain.exchange import Alone, Exchange, Neighbours
 
 CHANNELS, CPU = 5, torch.device("cpu")
@@ -91,3 +91,30 @@ def test_what_is_evaluated_needs_no_other_worker(two: list[Neighbours]) -> None:
     ours = shared(two[0]).eval()
     assert isinstance(ours, SharedBatchNorm)
     assert torch.equal(ours(x), norm().eval()(x))
+
+
+def test_norms_apart_are_norms_of_the_parts() -> None:
+    x, gradient = batch(30.0)
+    ours = norms_apart(nn.Sequential(norm()), 12, 4)[0]  # type: ignore[index]  # a Sequential
+    parts = [exact(rows, sent) for rows, sent in zip(x.split(4), gradient.split(4), strict=True)]
+    together = (torch.cat, torch.cat, sum, sum, mean, mean)  # rows; parts of a sum; what is kept
+    for number, (found_now, put) in enumerate(zip(found(ours, x, gradient), together, strict=True)):
+        assert_close(found_now, put([part[number] for part in parts]))
+
+
+def test_two_views_of_a_row_are_in_one_norm() -> None:
+    x, _ = batch(3.0)
+    ours = norms_apart(nn.Sequential(norm()), 6, 3)[0]  # type: ignore[index]  # a Sequential
+    first, second = torch.cat([x[:3], x[6:9]]), torch.cat([x[3:6], x[9:]])  # rows 0-2 and 3-5, two views each
+    expected = [norm()(rows).chunk(2) for rows in (first, second)]
+    views = [torch.cat([rows[view] for rows in expected]) for view in (0, 1)]
+    assert_close(ours(x).detach(), torch.cat(views).detach().double())
+
+
+def test_a_norm_over_all_rows_stays_what_it_is() -> None:
+    whole = nn.Sequential(norm())
+    assert type(norms_apart(whole, 12, 12)[0]) is nn.BatchNorm1d  # type: ignore[index]  # a Sequential
+
+
+def mean(tensors: list[Tensor]) -> Tensor:
+    return torch.stack(tensors).mean(dim=0)

@@ -13,7 +13,8 @@ from training import runs
 from training.classifier import load_run
 from training.lead import main as lead
 from training.pretrain.command import folds, main, workers
-from training.pretrain.plan import PlanError
+from training.pretrain.plan import Place, PlanError
+from training.pretrain.run import pretrain as do
 from training.revision import revision
 from training.runs import EncoderRecord
 
@@ -151,6 +152,7 @@ def test_a_folder_of_something_else_is_not_used(pretrain: Run, tmp_path: Path) -
         (["--teacher", "nowhere"], "has no use for a teacher"),
         (["--with", "align=1"], "no option 'align'; it has .*crop"),
         (["--device", "cuda"], "no GPU"),
+        (["--batch", "128", "--norm-records", "64"], r"63 records are less than one of 128"),
     ],
 )
 def test_what_cannot_be_is_one_line(pretrain: Run, arguments: list[str], why: str) -> None:
@@ -159,6 +161,11 @@ def test_what_cannot_be_is_one_line(pretrain: Run, arguments: list[str], why: st
     with pytest.raises(SelfmisError, match=why) as refused:
         pretrain(*arguments)
     assert "\n" not in str(refused.value)
+
+
+def test_records_that_a_norm_takes_together_are_not_parted_among_more_workers(plan: Any, tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match=r"a batch of 8 has no 4 records \(norm_records\) for each of 3 workers"):
+        do(plan(norm_records=4), Place(workers=(1, 3)), tmp_path / "run", lambda _progress: None)
 
 
 def test_a_lead_that_no_record_has_is_named(tmp_path: Path, pretrain: Run) -> None:

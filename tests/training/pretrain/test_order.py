@@ -12,6 +12,15 @@ def test_shares_cut_a_batch_without_gap_or_overlap(rows: int, workers: int) -> N
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
+@given(st.integers(0, 40), st.integers(1, 9), st.integers(1, 5))
+def test_what_belongs_together_is_not_parted(lots: int, workers: int, together: int) -> None:
+    shares = [share_of(lots * together, rank, workers, together) for rank in range(workers)]
+    assert [(s.start // together, s.stop // together) for s in shares] == [
+        (s.start, s.stop) for s in (share_of(lots, rank, workers) for rank in range(workers))
+    ]
+    assert all(s.start % together == s.stop % together == 0 for s in shares)
+
+
 @given(st.integers(1, 100), st.integers(1, 40))
 def test_an_epoch_uses_no_row_twice(rows: int, batch: int) -> None:
     order = epoch_order(rows, seed=0, epoch=3)

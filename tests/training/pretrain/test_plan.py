@@ -24,6 +24,8 @@ from training.pretrain.rate import rate_at
         ({"method": "selfmis", "teacher": None}, "name its run folder with --teacher"),
         ({"method": "selfmis", "statements": 10}, "uses no labels"),
         ({"options": ("align=x",)}, "must be a number"),
+        ({"norm_records": 3}, "a divisor of the batch of 8"),
+        ({"norm_records": 1}, "at least 2"),
         ({"labels": 0.0}, "a share above 0 and at most 1"),
         ({"method": "selfmis", "labels": 0.5}, "no share of them to take"),
     ],

@@ -58,10 +58,13 @@ def apart(found: tuple[Found, Found], kind: str) -> float:
     return float((flat[0] - flat[1]).norm() / flat[0].norm())
 
 
-@pytest.mark.parametrize("case", ALONE.CASES, ids=" ".join)
-def test_two_workers_find_what_one_finds_in_a_batch(found: tuple[Found, Found], case: tuple[str, ...]) -> None:
-    assert apart(found, f"{' '.join(case)}-term") < 1e-5
-    assert apart(found, f"{' '.join(case)}-gradient") < 2e-5
+CASES = [" ".join(case) for case in ALONE.CASES] + [f"apart-{' '.join(case)}" for case in ALONE.NORMS_APART]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_workers_find_what_one_finds_in_a_batch(found: tuple[Found, Found], case: str) -> None:
+    assert apart(found, f"{case}-term") < 1e-5
+    assert apart(found, f"{case}-gradient") < 2e-5
 
 
 def test_two_workers_ask_the_teacher_as_one_does(found: tuple[Found, Found]) -> None:
@@ -69,6 +72,6 @@ def test_two_workers_ask_the_teacher_as_one_does(found: tuple[Found, Found]) -> 
 
 
 # Adam divides by the size of the gradient, so a weight whose gradient is all rounding still takes whole steps.
-@pytest.mark.parametrize("kind", ["model", "optimiser"])
+@pytest.mark.parametrize("kind", ["model", "optimiser", "apart-model", "apart-average", "apart-optimiser"])
 def test_two_workers_end_where_one_ends(found: tuple[Found, Found], kind: str) -> None:
     assert apart(found, kind) < 1e-4
