@@ -38,7 +38,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         "--teacher", default="upper", metavar="ARM", help="for methods that need one (default %(default)s)"
     )
     what.add_argument("--teacher-seed", type=int, default=0, metavar="N", help="one teacher for all seeds (0)")
-    what.add_argument("--against", default="supervised", metavar="ARM", help="the yardstick (%(default)s)")
+    what.add_argument("--against", metavar="ARM", help="of --methods: the yardstick (supervised)")
     what.add_argument("--source", action="append", default=[], metavar="NAME", help="of the store; repeatable")
     split = parser.add_argument_group("which records: one split, or a rotation")
     split.add_argument("--folds", metavar="FOLDS", help="rotate these: each is tested once, such as 1-9")

@@ -36,6 +36,7 @@ from training.store import Store
 def compare(chosen: argparse.Namespace, argv: Sequence[str]) -> int:
     """Do what the arguments, typed as ``argv``, ask for; gives the exit code."""
     grid = grid_of(chosen)
+    against = _yardstick(chosen.against, grid)
     store = Store(grid.store)
     laid = lay_out(grid, store)
     left = [unit for unit in laid.units if not is_done(grid.root, unit)]
@@ -48,7 +49,7 @@ def compare(chosen: argparse.Namespace, argv: Sequence[str]) -> int:
         results = results_of(
             laid,
             store,
-            against=parse_arm(chosen.against).title,
+            against=against,
             draws=chosen.draws,
             seed=0,
             failures=failures,
@@ -92,6 +93,16 @@ def grid_of(chosen: argparse.Namespace) -> Grid:
         tuning=Tuning(epochs=chosen.finetune_epochs),
         sources=tuple(chosen.source),
     )
+
+
+def _yardstick(asked: str | None, grid: Grid) -> str:
+    """The arm to compare with. Refuses one that was asked for and is not in the grid: no row would differ."""
+    if asked is None:
+        return "supervised"
+    title = parse_arm(asked).title
+    if title not in (titles := [arm.title for arm in grid.arms]):
+        raise CompareError(f"--against {title}: it is not among --methods, which are {', '.join(titles)}")
+    return title
 
 
 def _train(laid: Laid, chosen: argparse.Namespace) -> Mapping[str, str]:

@@ -68,6 +68,19 @@ def test_the_yardstick_has_no_difference_and_the_others_have_one_to_it(compared:
             assert row["difference"]["any_mi"]["ci"] is not None
 
 
+def test_any_arm_can_be_the_yardstick(compared: Path, few: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(compared, out)
+    ours = ["--methods", "supervised", "selfmis", "upper", "--heads", "probe", "--report-only"]
+    assert main(asked(few, out, *ours, "--against", "selfmis")) == 0
+    to_selfmis = {row["arm"]: row["difference"] for row in results_in(out)["rows"]}
+    usual = {row["arm"]: row["difference"] for row in results_in(compared)["rows"] if row["head"] == "probe"}
+    assert to_selfmis["selfmis"] is None
+    there, back = to_selfmis["supervised"]["any_mi"], usual["selfmis"]["any_mi"]
+    assert there["difference"] == pytest.approx(-back["difference"])
+    assert there["ci"] == pytest.approx([-end for end in reversed(back["ci"])])
+
+
 def test_the_teacher_of_the_student_is_the_upper_bound_itself(compared: Path) -> None:
     assert len(list((compared / "runs").glob("upper-*"))) == 1
     student = next(row for row in results_in(compared)["rows"] if row["arm"] == "selfmis")
@@ -206,6 +219,7 @@ def test_a_rotation_pools_what_each_split_did_not_see(few: Path, tmp_path: Path)
         (["--methods", "random", "--labels", "0"], "above 0 and at most 1"),
         (["--methods", "selfmis", "--teacher", "supervised"], "a teacher reads all twelve"),
         (["--methods", "random", "--rotations", "3"], "--rotations rotates --folds"),
+        (["--methods", "random", "--against", "supervised"], "--against supervised: it is not among --methods"),
         (["--methods", "random", "--report-only"], "nothing is complete yet"),
     ],
 )
