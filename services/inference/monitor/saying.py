@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from services.inference import alarms
 from services.inference.engine import Scored
+from services.inference.engine.runtimes import Array
 from services.inference.windows import Outcome
 from shared.quality.polarity import log_odds, words
 
@@ -57,29 +58,50 @@ def places(windows: Windows, rows: npt.NDArray[np.int64]) -> dict[tuple[bytes, i
     return dict(zip(keys, rows.tolist(), strict=True))
 
 
-def body(alert: alarms.Alert, places: Mapping[tuple[bytes, int, int], int], scored: Scored, lead: str) -> bytes:
-    """An alert as it is kept: with the ten seconds that raised it, as int16 microvolts in base64.
+def bodies(
+    said: Sequence[Sequence[alarms.Alert]],
+    places: Sequence[Mapping[tuple[bytes, int, int], int]],
+    scored: Scored,
+    lead: str,
+) -> list[list[bytes]]:
+    """Each shard's alerts as they are kept: with the ten seconds that raised it, as int16 microvolts in base64.
 
-    ``polarity`` says which way up the lead seems to be in these; the quality gate must have passed them.
+    ``polarity`` says which way up the lead seems to be in these; the quality gate must have passed them. It is
+    told of all alerts of a step at once, some 0.1 ms each: alone it takes a millisecond.
     """
-    said = alert.to_dict()
-    row = places.get((alert.patient.encode(), alert.session, alert.window))
-    if alert.strip and row is not None and np.isfinite(scored.strips[row, 0]):
-        said["polarity"] = _polarity(scored, row, lead)
-        counts = np.clip(np.rint(scored.strips[row] * (1000 / STRIP_UV)), -32768, 32767).astype("<i2")
+    shown = [
+        [_shown(alert, where, scored) for alert in alerts] for alerts, where in zip(said, places, strict=True)
+    ]
+    rows = np.array([row for some in shown for row in some if row is not None], np.int64)
+    told = words(log_odds(scored.strips[rows], scored.assessed[rows], lead), lead)
+    polarity = dict(zip(rows.tolist(), told, strict=True))
+    return [
+        [
+            _body(alert, None if row is None else scored.strips[row], polarity.get(row))
+            for alert, row in zip(alerts, some, strict=True)
+        ]
+        for alerts, some in zip(said, shown, strict=True)
+    ]
+
+
+def _shown(alert: alarms.Alert, places: Mapping[tuple[bytes, int, int], int], scored: Scored) -> int | None:
+    """The row whose ten seconds go with an alert, if any do."""
+    row = places.get((alert.patient.encode(), alert.session, alert.window)) if alert.strip else None
+    return row if row is not None and np.isfinite(scored.strips[row, 0]) else None
+
+
+def _body(alert: alarms.Alert, strip: Array | None, polarity: str | None) -> bytes:
+    said = alert.to_dict() | {"polarity": polarity}
+    if strip is not None:
+        counts = np.clip(np.rint(strip * (1000 / STRIP_UV)), -32768, 32767).astype("<i2")
         said["strip"] = {
             "rate_hz": 100,
             "uv_per_lsb": STRIP_UV,
             "int16": base64.b64encode(counts.tobytes()).decode(),
         }
     else:
-        said["polarity"] = said["strip"] = None
+        said["strip"] = None
     return _json(said)
-
-
-def _polarity(scored: Scored, row: int, lead: str) -> str | None:
-    rows = slice(row, row + 1)
-    return words(log_odds(scored.strips[rows], scored.assessed[rows], lead), lead)[0]
 
 
 def _json(values: dict[str, Any]) -> bytes:

@@ -36,7 +36,7 @@ from services.inference.monitor.decoding import Decoded
 from services.inference.monitor.elapsed import Elapsed, rounds
 from services.inference.monitor.latest import latest
 from services.inference.monitor.roster import Roster
-from services.inference.monitor.saying import audited, body, evidence, places, plain
+from services.inference.monitor.saying import audited, bodies, evidence, places, plain
 from services.inference.monitor.trend import trend
 from services.inference.windows import Cutter, Rules, Step, Ward, cut_together
 from shared.frames import LEADS
@@ -321,11 +321,10 @@ def conclude_together(
     counted = windows_counted(windows, scored, parts)
     newest = latest(windows, scored, parts)
     points = trend(windows, scored, parts, stride_us=rules.windows.stride_us, every_us=rules.trend_us)
+    told = bodies(said, [places(windows, parts[i]) if said[i] else {} for i in range(len(said))], scored, lead)
     facts = []
     for i, (shard, placed) in enumerate(came):
-        where = places(windows, parts[i]) if said[i] else {}
-        bodies = [body(alert, where, scored, lead) for alert in said[i]]
-        judged = Judged(said[i], bodies, counted[i], newest[i], points[i])
+        judged = Judged(said[i], told[i], counted[i], newest[i], points[i])
         facts.append(shard.facts(placed, judged, model, looks.get(placed.shard)))
     return facts
 

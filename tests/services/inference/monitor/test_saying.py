@@ -10,7 +10,7 @@ import pytest
 
 from services.inference.alarms import Alert
 from services.inference.engine import Scored
-from services.inference.monitor.saying import body, plain
+from services.inference.monitor.saying import bodies, plain
 
 PLACES = {(b"p", 1, 7): 1}
 ALERT = Alert(
@@ -29,7 +29,9 @@ def said(window: Any, *, assessed: bool = True, alert: Alert = ALERT, lead: str 
         np.zeros(2, np.uint16),
         strips,
     )
-    found: dict[str, Any] = json.loads(body(alert, PLACES, scored, lead))
+    ((told,), silent) = bodies([[alert], []], [PLACES, {}], scored, lead)
+    assert silent == []
+    found: dict[str, Any] = json.loads(told)
     return found
 
 
