@@ -101,4 +101,5 @@ def test_a_run_takes_no_more_memory_after_thousands_of_frames(redis_url: str, tr
         assert runner.finish(30)
     finally:
         sender.close()
-    assert held[LAST] - held[FIRST] < 10 * (LAST - FIRST)  # a moment that is never forgotten takes a hundred bytes
+    # A moment that is never forgotten takes a hundred bytes and more; what a busy machine is late by, less.
+    assert held[LAST] - held[FIRST] < 50 * (LAST - FIRST)

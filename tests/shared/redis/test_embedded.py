@@ -267,12 +267,12 @@ def test_a_server_that_hangs_is_ended_all_the_same(tmp_path: Path) -> None:
 
 
 def test_loading_much_data_may_take_longer_than_starting(tmp_path: Path) -> None:
-    (tmp_path / "appendonly.aof").write_bytes(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" * 20_000)
+    (tmp_path / "appendonly.aof").write_bytes(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" * 45_000)
     slowly = tmp_path / "redis-server"
     slowly.write_text(f'#!/bin/sh\nexec {find_executable()} "$@" --key-load-delay 100\n')
     slowly.chmod(0o755)
     with (
-        embedded(tmp_path, port=0, maxmemory_mb=64, executable=slowly, ready_within_s=1.0) as server,
+        embedded(tmp_path, port=0, maxmemory_mb=64, executable=slowly, ready_within_s=4.0) as server,
         connect(server.url) as client,
     ):
         assert client.get("k") == b"v"
