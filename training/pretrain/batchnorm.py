@@ -21,7 +21,17 @@ from training.pretrain.exchange import Exchange, Floats
 Saved = tuple[Tensor | None, ...]
 
 
-class SharedBatchNorm(nn.BatchNorm1d):
+class _Tracking(nn.BatchNorm1d):
+    def _tracked(self) -> tuple[Tensor, Tensor, float]:
+        """Count a batch; the running mean and variance, and by how much they follow it."""
+        assert self.num_batches_tracked is not None  # noqa: S101 - we only replace norms that track
+        assert self.running_mean is not None  # noqa: S101 - for the type checker
+        assert self.running_var is not None  # noqa: S101 - for the type checker
+        self.num_batches_tracked.add_(1)
+        return self.running_mean, self.running_var, 0.1 if self.momentum is None else self.momentum
+
+
+class SharedBatchNorm(_Tracking):
     """`nn.BatchNorm1d`, with the same parameters and buffers, normalising over the shares of all workers."""
 
     def __init__(self, features: int, eps: float, momentum: float | None, exchange: Exchange) -> None:
@@ -32,19 +42,15 @@ class SharedBatchNorm(nn.BatchNorm1d):
         """``(n, channels, samples)`` to the same."""
         if not self.training:
             return super().forward(input)
-        assert self.num_batches_tracked is not None  # noqa: S101 - we only replace norms that track
-        assert self.running_mean is not None  # noqa: S101 - for the type checker
-        assert self.running_var is not None  # noqa: S101 - for the type checker
         with torch.no_grad():
             mean, variance, count = _statistics(input, self._exchange)
-            momentum = 0.1 if self.momentum is None else self.momentum
-            self.num_batches_tracked.add_(1)
-            self.running_mean.lerp_(torch.from_numpy(mean), momentum)
-            self.running_var.lerp_(torch.from_numpy(variance * np.float32(count / (count - 1))), momentum)
+            running_mean, running_variance, momentum = self._tracked()
+            running_mean.lerp_(torch.from_numpy(mean), momentum)
+            running_variance.lerp_(torch.from_numpy(variance * np.float32(count / (count - 1))), momentum)
         return _normalise(input, self.weight, self.bias, mean, variance, count, self.eps, self._exchange)
 
 
-class NormApart(nn.BatchNorm1d):
+class NormApart(_Tracking):
     """`nn.BatchNorm1d`, with the same parameters and buffers, over each ``records`` of the ``rows`` alone.
 
     Each group's statistics weigh the same in the running ones.
@@ -58,13 +64,9 @@ class NormApart(nn.BatchNorm1d):
         """``(k · rows, channels, samples)``, k views of the rows one after another, to the same."""
         if not self.training:
             return super().forward(input)
-        assert self.num_batches_tracked is not None  # noqa: S101 - we only replace norms that track
-        assert self.running_mean is not None  # noqa: S101 - for the type checker
-        assert self.running_var is not None  # noqa: S101 - for the type checker
-        self.num_batches_tracked.add_(1)
-        momentum = 0.1 if self.momentum is None else self.momentum
+        running_mean, running_variance, momentum = self._tracked()
         groups = self._rows // self._records
-        means, variances = self.running_mean.repeat(groups, 1), self.running_var.repeat(groups, 1)
+        means, variances = running_mean.repeat(groups, 1), running_variance.repeat(groups, 1)
         views = input.reshape(-1, groups, self._records, *input.shape[1:]).unbind(dim=1)
         normal = [
             functional.batch_norm(
@@ -73,8 +75,8 @@ class NormApart(nn.BatchNorm1d):
             for view, mean, variance in zip(views, means, variances, strict=True)
         ]
         with torch.no_grad():
-            self.running_mean.copy_(means.mean(dim=0))
-            self.running_var.copy_(variances.mean(dim=0))
+            running_mean.copy_(means.mean(dim=0))
+            running_variance.copy_(variances.mean(dim=0))
         return torch.stack(normal, dim=1).view(input.shape)
 
 
