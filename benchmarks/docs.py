@@ -152,7 +152,7 @@ BENCHES: tuple[Bench, ...] = (
     ),
     Bench(
         "train",
-        ("--repeats", "1"),
+        (),
         "Ray Train against the same loop without it, and several workers of one run against as many independent"
         " loops, one thread each. Goals: `ray_over_plain` at most 1.05, `two_worker_efficiency` at least 0.85. A"
         " batch norm of the workers takes as many records together as one of the loops (`--norm-records`); in"
