@@ -1,5 +1,6 @@
 """One level of load: real processes are started, watched for a while, and what they did is put into figures."""
 
+import functools
 import json
 import math
 import signal
@@ -18,6 +19,7 @@ import psutil
 
 from benchmarks.ingest import cpu_seconds, wait_for_frames
 from benchmarks.replica import Bare, Mark, Replica
+from benchmarks.waiting import until
 from services.inference.api import reading
 from shared.errors import SelfmisError
 from shared.ports import free_port
@@ -34,6 +36,9 @@ _BARE_S = 3.0
 
 class Overwhelmed(SelfmisError):
     """Nothing came through in time: a load far beyond what is held, or a machine that is busy with others."""
+
+
+_until = functools.partial(until, who="capacity", error=Overwhelmed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +135,12 @@ def measure(setup: Setup, folder: Path, patients: int) -> Level:
         ]
         for replica in replicas:
             replica.mark()
-        _until(lambda: reading.standing(client, shards).owned == shards, 60, "the replicas own all shards")
+        _until(lambda: reading.standing(client, shards).owned == shards, "the replicas own all shards", seconds=60)
         ingest = start_ingest(folder, redis.url, patients, settings, stack)
         _until(
             lambda: windows_committed(client, shards) > 0 or ingest.poll() is not None,
-            120,
             "windows are committed",
+            seconds=120,
         )
         # The first windows of all patients come within a stride, with the growth of all memory.
         time.sleep(settings.window.stride_s)
@@ -295,11 +300,3 @@ def _costs(began: _Moment, ended: _Moment, bare: Sequence[Bare]) -> Costs:
     }
     unexplained = 1 - sum(stage.values()) / replicas
     return Costs(**{name: seconds * 1e6 for name, seconds in in_us.items()}, unexplained_share=unexplained)
-
-
-def _until(condition: Any, seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise Overwhelmed(f"bench capacity: waited {seconds:g} s in vain until {what}")
-        time.sleep(0.1)

@@ -5,12 +5,13 @@ what `make demo` starts (Redis, Ray, Serve with Monitor replicas and the API, `s
 and sorts processor time by who spent it: what Ray costs beside the replicas stands alone.
 """
 
+import functools
 import json
 import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from benchmarks.ingest import cpu_seconds
 from benchmarks.load import start_ingest, windows_committed
 from benchmarks.replica import bare
 from benchmarks.report import json_argument, present
+from benchmarks.waiting import until
 from services.inference.api import reading
 from services.inference.engine import open_engine
 from services.inference.monitor.pulse import LATENCY_EDGES_S, Histogram, pulses
@@ -35,6 +37,7 @@ from shared.settings import Settings
 _ENOUGH = 0.97
 _BARE_S = 3.0
 _PATIENCE_S = 120.0
+_until = functools.partial(until, who="served", seconds=_PATIENCE_S)
 _PULSE_S = 2.0  # a replica tells of itself once a second
 MONITOR, API, RAY = "Monitor", "Api", "ray"
 
@@ -199,14 +202,6 @@ def _gained(before: Histogram, after: Histogram) -> Histogram:
     gained = Histogram(LATENCY_EDGES_S)
     gained.counts = after.counts - before.counts
     return gained
-
-
-def _until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise SelfmisError(f"bench served: waited {_PATIENCE_S:g} s in vain until {what}")
-        time.sleep(0.1)
 
 
 if __name__ == "__main__":

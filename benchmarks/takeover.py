@@ -5,8 +5,8 @@ is killed (SIGKILL), and each of its shards is timed by Redis' own clock from th
 commit. What must hold: within `monitor.lease_s` and two seconds more.
 """
 
+import functools
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from benchmarks.load import start_ingest, windows_committed
 from benchmarks.replica import Replica
 from benchmarks.report import json_argument, present
 from benchmarks.untrained import untrained
+from benchmarks.waiting import until
 from shared.artefact import load
 from shared.command import ANSWER_IS_NO, DONE, Parser, run, settings_arguments, settings_from
 from shared.errors import SelfmisError
@@ -30,6 +31,7 @@ from shared.shards import lease_key, position_key
 ALLOWANCE_S = 2.0
 _LOOK_S = 0.01
 _PATIENCE_S = 60.0
+_until = functools.partial(until, who="takeover", seconds=_PATIENCE_S, each_s=0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +158,6 @@ def _name(token: bytes | None) -> str:
 def _seconds(time: Any) -> float:
     seconds, micros = time
     return float(seconds) + float(micros) / 1e6
-
-
-def _until(condition: Any, what: str, *, each_s: float = 0.05) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise SelfmisError(f"bench takeover: waited {_PATIENCE_S:g} s in vain until {what}")
-        time.sleep(each_s)
 
 
 if __name__ == "__main__":

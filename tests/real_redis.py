@@ -9,7 +9,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,21 +19,9 @@ import redis
 from shared.ports import free_port
 from shared.redis.embedded import EmbeddedServer, embedded, find_executable
 from shared.redis.local import local_client, taken_by
+from tests.waiting import until
 
 StartRedis = Callable[..., int]
-
-
-def until(true: Callable[[], object], what: str, within_s: float = 20.0) -> None:
-    """Wait for something that must come; a time limit so that a test fails instead of hanging."""
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, f"never came: {what}"
-        time.sleep(0.01)
-
-
-@pytest.fixture
-def wait_until() -> Callable[..., None]:
-    return until
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """One peer under load, and one peer killed: real processes, an empty Redis each time, our ingest."""
 
+import functools
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from benchmarks.peers.counting import Toll, of_ours, of_peer
 from benchmarks.peers.fleet import Fleet
 from benchmarks.peers.job import RESULTS, Job, Read
 from benchmarks.replica import Replica, bare
+from benchmarks.waiting import until
 from services.inference.api import reading
 from services.inference.engine import Engine
 from shared.errors import SelfmisError
@@ -29,6 +31,7 @@ _DRAIN_S = 60.0
 _QUIET_S = 5.0
 _KEEP_S = 3600.0
 FIRST_RESULT_S = 120.0
+_until = functools.partial(until, who="peers", seconds=FIRST_RESULT_S)
 
 Peer = Callable[[Job, Path], Fleet]
 
@@ -221,11 +224,3 @@ def _drained(progress: Callable[[], object]) -> None:
         now = progress()
         if now != seen:
             seen, since = now, time.monotonic()
-
-
-def _until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + FIRST_RESULT_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise SelfmisError(f"bench peers: waited {FIRST_RESULT_S:g} s in vain until {what}")
-        time.sleep(0.1)

@@ -1,8 +1,6 @@
 """The application on a real Ray with Serve, and what tests do to it."""
 
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from shared.artefact import Model
 from shared.redis.connection import Client
 from shared.sections import EngineSettings
 from shared.settings import load
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARDS = 4
@@ -48,14 +47,6 @@ patients:
   - {kind: IMI, count: 4, onset_s: [10, 40], evolution: 600}
   - {kind: NORM, count: 2, effects: [{type: lead_off, start_s: 10, stop_s: 40}]}
 """
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
-    """Wait for something that must come."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.1)
 
 
 class House:

@@ -38,8 +38,9 @@ from shared.sections import EngineSettings, WatchSettings
 from shared.settings import Settings, load
 from shared.shards import commands_key, shard_of
 from tests.deploy import boards, detector
-from tests.deploy.house import ROOT, until
+from tests.deploy.house import ROOT
 from tests.services.inference import live
+from tests.waiting import until
 
 SHARDS = live.SHARDS
 EVERY = "500ms"

@@ -6,15 +6,14 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from deploy.alerting import NAMES
 from shared.artefact import load, shipped
 from shared.ports import free_port
+from tests.waiting import until_nothing_runs_in
 
 ROOT = Path(__file__).resolve().parents[2]
 WARD = """
@@ -67,24 +66,7 @@ def test_a_short_demo_does_its_work_and_leaves_nothing_behind(tmp_path: Path) ->
     assert told["infarcts"] == 2
     assert told["detected"] + told["missed"] == 2
     assert told["trained_on"] == load(shipped("I")).manifest.trained_on  # nothing is trained at a first start
-    gone(tmp_path)
-
-
-def gone(folder: Path) -> None:
-    """No process that the demo started is alive: each has the demo's folder as its own, or in its command line."""
-    deadline = time.monotonic() + 20
-    while True:
-        left = []
-        for process in psutil.process_iter():
-            try:
-                if process.cwd() == str(folder) or any(str(folder) in word for word in process.cmdline()):
-                    left.append(process.cmdline())
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
-        if not left:
-            return
-        assert time.monotonic() < deadline, left
-        time.sleep(0.2)
+    until_nothing_runs_in(tmp_path)
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:

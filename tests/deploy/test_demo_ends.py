@@ -16,7 +16,8 @@ import pytest
 
 from shared.artefact import Model
 from shared.ports import free_port
-from tests.deploy.house import ROOT, until
+from tests.deploy.house import ROOT
+from tests.waiting import until
 
 GONE_WITHIN_S = 60  # on a busy machine
 

@@ -11,7 +11,7 @@ import pytest
 
 from deploy import ray_keeper
 from deploy.local import LocalError, _folder, free
-from tests.deploy.house import until
+from tests.waiting import until
 
 
 def test_the_folder_of_a_killed_run_is_removed_by_the_next_and_that_of_a_living_one_stays(

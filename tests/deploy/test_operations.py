@@ -13,12 +13,13 @@ from shared.redis.local import local_client
 from shared.settings import load
 from shared.shards import LAYOUT_KEY
 from tests.deploy.manifests import ROOT
+from tests.waiting import until
 
 Start = Callable[..., int]
 
 
 def test_a_snapshot_is_restored_and_the_append_only_file_goes_on_from_it(
-    start_redis: Start, tmp_path: Path, wait_until: Callable[..., None]
+    start_redis: Start, tmp_path: Path
 ) -> None:
     with connect(f"redis://127.0.0.1:{start_redis('--appendonly', 'yes', folder=tmp_path)}") as client:
         pin(client, 64)
@@ -30,7 +31,7 @@ def test_a_snapshot_is_restored_and_the_append_only_file_goes_on_from_it(
     with local_client(port, timeout_s=5.0) as client:
         assert client.exists(LAYOUT_KEY)
         client.config_set("appendonly", "yes")
-        wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "the first append-only file")
+        until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "the first append-only file")
         client.set("afterwards", "kept")
         client.shutdown(nosave=True)
     again = start_redis("--appendonly", "yes", folder=restored)

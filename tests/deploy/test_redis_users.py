@@ -32,7 +32,7 @@ from shared.artefact import Model
 from shared.redis.connection import Client, connect, connect_async
 from shared.settings import Settings, load
 from shared.shards import position_key, stream_key
-from tests.real_redis import until
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARDS = 2

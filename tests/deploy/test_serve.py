@@ -17,7 +17,8 @@ from deploy.doctor.web import examine_api
 from deploy.local import LocalError, launch
 from services.inference.monitor.pulse import pulses
 from shared.artefact import AlarmRules, Model
-from tests.deploy.house import ALARM, ROOT, SHARDS, House, until
+from tests.deploy.house import ALARM, ROOT, SHARDS, House
+from tests.waiting import until
 
 UNREACHABLE = {**ALARM, "low": 0.97, "medium": 0.98, "high": 0.99}
 

@@ -5,12 +5,12 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
+
+from tests.waiting import until_nothing_runs_in
 
 ROOT = Path(__file__).resolve().parents[3]
 QUICK = ("stream.shards=4", "monitor.lease_s=1", "monitor.heartbeat_s=0.2", "window.stride_s=2")
@@ -35,25 +35,10 @@ def suite(folder: Path, model: Path, *arguments: str, within_s: float, code: int
             check=False,
         )
         assert done.returncode == code, done.stdout
-        gone(Path(short))
-    gone(folder)
+        until_nothing_runs_in(Path(short))
+    until_nothing_runs_in(folder)
     found: dict[str, Any] = json.loads(figures.read_text(encoding="utf-8"))
     return found
-
-
-def gone(folder: Path) -> None:
-    """Nothing that the suite started is left: each process has its folder as its own, or in its command line."""
-    deadline = time.monotonic() + 20
-    while left := [line for line in map(line_of, psutil.process_iter()) if str(folder) in line]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.2)
-
-
-def line_of(process: psutil.Process) -> str:
-    try:
-        return f"{process.cwd()} {' '.join(process.cmdline())}"
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return ""
 
 
 def assert_whole(found: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from benchmarks.faults.wire import Wire
 from shared.redis.connection import Client
 from shared.redis.embedded import EmbeddedServer
 from shared.redis.local import local_client
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -51,9 +52,7 @@ def test_over_a_silent_wire_nothing_breaks_and_all_arrives_in_the_end(
         over.incr("n")
     assert client.get("n") is None
     wire.change(silent=False)
-    deadline = time.monotonic() + 10
-    while client.get("n") != b"1":
-        assert time.monotonic() < deadline
+    until(lambda: client.get("n") == b"1")
 
 
 def test_over_a_deaf_wire_the_server_does_what_nobody_hears_of(wire: Wire, over: Redis, client: Client) -> None:

@@ -18,7 +18,8 @@ from shared.redis.embedded import find_executable
 from shared.redis.local import local_client
 from shared.shards import LAYOUT_KEY
 from tests.deploy.manifests import KUBERNETES
-from tests.real_redis import Watched, until
+from tests.real_redis import Watched
+from tests.waiting import until
 
 Examine = Callable[..., dict[str, Finding]]
 KEEP_S = 5.0

@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from shared.artefact import Model
 from shared.redis.connection import Client, connect
 from shared.settings import Settings, load
 from shared.shards import position_key, stream_key
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARDS = 8
@@ -137,14 +137,6 @@ def behind(client: Client) -> int:
 def caught_up(client: Client) -> None:
     """Wait until every entry is committed."""
     until(lambda: not behind(client), "the last commit", 90)
-
-
-def until(true: object, what: str, within_s: float = 60) -> None:
-    """Wait for something that must come."""
-    deadline = time.monotonic() + within_s
-    while not true():  # type: ignore[operator]  # a function
-        assert time.monotonic() < deadline, f"never came: {what}"
-        time.sleep(0.02)
 
 
 def truth(client: Client, engine: Engine) -> Counter[str]:

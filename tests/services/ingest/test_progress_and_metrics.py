@@ -2,7 +2,6 @@
 
 import io
 import re
-import time
 import urllib.error
 import urllib.request
 
@@ -19,6 +18,7 @@ from services.ingest.sender import Sender
 from shared.metrics_port import served
 from shared.ports import free_port
 from shared.settings import load
+from tests.waiting import until
 
 
 def sender() -> Sender:
@@ -92,9 +92,7 @@ class Terminal(io.StringIO):
 def test_on_a_terminal_the_line_is_rewritten_in_place() -> None:
     out = Terminal()
     with LiveLine(Progress(patients=7), sender(), out):
-        deadline = time.monotonic() + 20
-        while "7 patients" not in out.getvalue() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: "7 patients" in out.getvalue())
     assert re.match(r"\r\x1b\[K7 patients · ", out.getvalue())
     assert out.getvalue().endswith("\n")
 

@@ -18,6 +18,7 @@ from shared.redis.connection import Client, RedisUnavailable, connect, server_in
 from shared.settings import Settings, load
 from shared.shards import BATCH_FIELD, position_key, stream_key
 from tests.real_redis import OwnRedis
+from tests.waiting import until
 
 SHARDS = 4
 
@@ -49,13 +50,6 @@ def coverage(client: Client) -> Coverage:
             for run in decode(fields[BATCH_FIELD]):
                 seen.add(run)
     return seen
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from shared.redis.connection import Client, connect
 from shared.redis.local import local_client, process_exists
 from shared.settings import load
 from shared.shards import stream_key
+from tests.waiting import until
 
 SHARDS = 16
 
@@ -71,30 +72,28 @@ def test_frames_reach_every_master_once_and_in_order(sender: Sender, cluster: Cl
     assert sender.tally.reconnects == 0, "masters that are met for the first time are no restarted servers"
 
 
-def test_streams_of_every_master_are_trimmed(
-    sender: Sender, cluster: Client, wait_until: Callable[..., None]
-) -> None:
+def test_streams_of_every_master_are_trimmed(sender: Sender, cluster: Client) -> None:
     for index in range(120):
         sender.offer(parcel(index), 0.0).result(10)
     consumed(cluster)
-    wait_until(lambda: all(cluster.xlen(stream_key(shard)) < 120 for shard in range(SHARDS)), "all are trimmed")
+    until(lambda: all(cluster.xlen(stream_key(shard)) < 120 for shard in range(SHARDS)), "all are trimmed")
     assert sender.tally.readings.lag_s is not None
     assert sender.tally.redis_memory_bytes > 3 << 19, "the memory of three masters"
 
 
 def test_a_killed_and_restarted_master_has_every_frame_in_the_end(
-    sender: Sender, cluster: Client, start_redis: Callable[..., int], wait_until: Callable[..., None]
+    sender: Sender, cluster: Client, start_redis: Callable[..., int]
 ) -> None:
     port = cluster.get_node_from_key(stream_key(0)).port  # type: ignore[union-attr]  # a cluster client
     with local_client(port, timeout_s=5) as node:
         node.config_set("appendonly", "yes")
-        wait_until(lambda: not node.info()["aof_rewrite_in_progress"], "the append-only file")
+        until(lambda: not node.info()["aof_rewrite_in_progress"], "the append-only file")
         pid, folder = node.info()["process_id"], Path(node.config_get("dir")["dir"])
     for index in range(150):
         sender.offer(parcel(index), 0.0)
         if index == 50:
             os.kill(pid, signal.SIGKILL)
-            wait_until(lambda: not process_exists(pid), "the killed master is gone")
+            until(lambda: not process_exists(pid), "the killed master is gone")
         if index == 100:
             start_redis("--cluster-enabled", "yes", "--appendonly", "yes", port=port, folder=folder)
         time.sleep(0.002)

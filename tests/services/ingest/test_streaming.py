@@ -26,6 +26,7 @@ from shared.redis.connection import Client
 from shared.settings import Settings, load
 from shared.shards import marks_key, shard_of, source_key
 from tests.real_redis import OwnRedis
+from tests.waiting import until
 
 MakeSource = Callable[..., Source]
 ROOT = Path(__file__).resolve().parents[3]
@@ -216,13 +217,6 @@ def ingest(folder: Path, url: str, *arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
     )
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_process_killed_at_any_moment_leaves_no_hole_after_its_restart(

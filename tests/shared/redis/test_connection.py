@@ -153,9 +153,7 @@ def test_something_that_is_not_redis_is_said_so(banner_port: int) -> None:
     assert "not as a Redis server does" in refusal(f"redis://127.0.0.1:{banner_port}")
 
 
-def test_a_server_still_loading_is_said_so(
-    start_redis: Callable[..., int], tmp_path: Path, wait_until: Callable[..., None]
-) -> None:
+def test_a_server_still_loading_is_said_so(start_redis: Callable[..., int], tmp_path: Path) -> None:
     (tmp_path / "appendonly.aof").write_bytes(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" * 100_000)
     port = start_redis("--appendonly", "yes", "--key-load-delay", "100", folder=tmp_path, loaded=False)
     assert "still loading" in refusal(f"redis://127.0.0.1:{port}")

@@ -24,6 +24,7 @@ from shared.redis.embedded import (
 )
 from shared.redis.local import process_exists
 from shared.sections import RedisSettings
+from tests.waiting import until
 
 Starter = Callable[..., subprocess.Popen[str]]
 
@@ -129,28 +130,28 @@ def test_after_a_kill_of_the_server_the_data_is_there(tmp_path: Path) -> None:
         assert server_info(client).run_id != first
 
 
-def test_a_killed_starter_takes_its_server_along(starter: Starter, wait_until: Callable[..., None]) -> None:
+def test_a_killed_starter_takes_its_server_along(starter: Starter) -> None:
     process = starter()
     pid, _, _ = said(process)
     process.kill()
-    wait_until(lambda: gone(pid), "the end of the server", 5.0)
+    until(lambda: gone(pid), "the end of the server")
 
 
-def test_a_killed_keeper_takes_its_server_along(tmp_path: Path, wait_until: Callable[..., None]) -> None:
+def test_a_killed_keeper_takes_its_server_along(tmp_path: Path) -> None:
     with embedded(tmp_path, port=0, maxmemory_mb=64) as server:
         keeper = int(Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()[1])
         os.kill(keeper, signal.SIGKILL)
-        wait_until(lambda: gone(server.pid), "the end of the server", 5.0)
+        until(lambda: gone(server.pid), "the end of the server")
 
 
 def test_ctrl_c_in_the_terminal_leaves_it_running_until_its_user_has_flushed(
-    starter: Starter, tmp_path: Path, wait_until: Callable[..., None]
+    starter: Starter, tmp_path: Path
 ) -> None:
     process = starter()
     pid, _, _ = said(process)
     os.killpg(process.pid, signal.SIGINT)
     process.wait(20)
-    wait_until(lambda: gone(pid), "the end of the server")
+    until(lambda: gone(pid), "the end of the server")
     with embedded(tmp_path, port=0, maxmemory_mb=64) as server, connect(server.url) as client:
         assert client.get("flushed last") == b"yes"
 

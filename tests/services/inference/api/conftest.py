@@ -2,8 +2,7 @@
 
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from shared.redis.embedded import embedded
 from shared.sections import EngineSettings
 from shared.settings import Settings, load
 from shared.shards import position_key, stream_key
+from tests.waiting import until
 
 SHARDS = 4
 # An untrained model finds any-MI near one half everywhere; thresholds around it make alarms come and go.
@@ -97,14 +97,6 @@ class Monitored:
             if newest and newest[0][0] != self.client.hget(position_key(shard), "offset"):
                 return False
         return True
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    """Wait for something that must come."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="session")

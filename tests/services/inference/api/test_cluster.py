@@ -10,7 +10,8 @@ from services.inference.api import reading
 from services.inference.monitor.pull import PullLoop
 from services.inference.monitor.worker import Worker
 from shared.redis.connection import connect
-from tests.services.inference.api.conftest import SHARDS, Monitored, events, served, settings_of, until
+from tests.services.inference.api.conftest import SHARDS, Monitored, events, served, settings_of
+from tests.waiting import until
 
 
 def test_every_view_stream_and_command_works_on_a_cluster(cluster_port: int, monitored: Monitored) -> None:

@@ -13,7 +13,8 @@ from services.inference.monitor.pull import PullLoop
 from services.inference.monitor.worker import Worker
 from shared.redis.connection import connect
 from shared.shards import commands_key, shard_of
-from tests.services.inference.api.conftest import SHARDS, Monitored, served, settings_of, until
+from tests.services.inference.api.conftest import SHARDS, Monitored, served, settings_of
+from tests.waiting import until
 
 WHO = {"who": "nurse Å", "why": "a test"}
 

@@ -19,7 +19,8 @@ import pytest
 from services.inference.api import reading
 from services.inference.api.cursor import Cursor
 from shared.ports import free_port
-from tests.services.inference.api.conftest import OVERRIDES, SHARDS, Event, Monitored, events, served, until
+from tests.services.inference.api.conftest import OVERRIDES, SHARDS, Event, Monitored, events, served
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[4]
 PROGRAM = ROOT / "tests" / "services" / "inference" / "console" / "api_process.py"

@@ -8,7 +8,8 @@ from redis.exceptions import ReadOnlyError
 
 from services.inference.commit.link import Link, ServerChanged
 from shared.redis.local import local_client
-from tests.real_redis import Relay, StartRedis, until
+from tests.real_redis import Relay, StartRedis
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from shared.position import ShardPosition
 from shared.redis.connection import Client
 from shared.shards import position_key
 from tests.services.inference.tally import Owner, Scenario, done, fill
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[4]
 Spawn = Callable[..., "subprocess.Popen[str]"]
@@ -58,12 +59,11 @@ def test_an_owner_asleep_for_longer_than_its_lease_writes_nothing_when_it_wakes(
     expected: Any,
     finish: Any,
     spawn: Spawn,
-    wait_until: Callable[..., None],
 ) -> None:
     fill(client, entries)
     sleeper = spawn("commit:3", signal.SIGSTOP)  # a finished step in hand, about to be committed
     process = psutil.Process(sleeper.pid)
-    wait_until(lambda: process.status() == psutil.STATUS_STOPPED, "the stop")
+    until(lambda: process.status() == psutil.STATUS_STOPPED, "the stop")
     second = Owner(redis_url, "second", 2, lease_s=0.6)
     assert finish(client, entries, second) == expected
     written = [client.hgetall(position_key(shard)) for shard in range(2)]

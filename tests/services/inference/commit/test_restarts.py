@@ -13,6 +13,7 @@ from shared.redis.connection import Client, connect, server_info
 from shared.redis.local import occupant_of, process_exists, taken_by
 from shared.shards import LAYOUT_KEY
 from tests.services.inference.tally import Owner, Scenario, committed, done, fill
+from tests.waiting import until
 
 AOF = ("--appendonly", "yes", "--appendfsync", "always")
 
@@ -30,25 +31,25 @@ class Mortal:
     def log(self) -> Path:
         return self.folder / "appendonly.aof"
 
-    def kill(self, wait_until: Callable[..., None]) -> None:
+    def kill(self) -> None:
         with connect(self.url) as client:
             pid = server_info(client).pid
         os.kill(pid, signal.SIGKILL)
         # Its main thread may be gone (a zombie) while others still hold the port.
-        wait_until(lambda: not process_exists(pid) and taken_by(self.port) is None, "the end of Redis")
+        until(lambda: not process_exists(pid) and taken_by(self.port) is None, "the end of Redis")
 
     def forget(self, last_bytes: int) -> None:
         size = self.log.stat().st_size
         os.truncate(self.log, max(0, size - last_bytes))
 
-    def start(self, wait_until: Callable[..., None]) -> None:
+    def start(self) -> None:
         self._start(*AOF, folder=self.folder, port=self.port)
 
         def ready() -> bool:
             occupant = occupant_of(self.port)
             return occupant is not None and not occupant.info.loading
 
-        wait_until(ready, "Redis with its data loaded")
+        until(ready, "Redis with its data loaded")
 
 
 @pytest.fixture
@@ -64,17 +65,17 @@ def lives_again(mortal: Mortal, entries: Scenario) -> None:
 
 @pytest.mark.parametrize("forgotten", [0, 1, 700, 2_500, 6_000, 1 << 30])
 def test_a_redis_that_dies_and_forgets_makes_no_difference_in_the_end(
-    mortal: Mortal, entries: Scenario, expected: Any, finish: Any, wait_until: Callable[..., None], forgotten: int
+    mortal: Mortal, entries: Scenario, expected: Any, finish: Any, forgotten: int
 ) -> None:
     lives_again(mortal, entries)
     owner = Owner(mortal.url, "r", 2, most=2, lease_s=1.0)
     for _ in range(3):
         owner.turn()
     loads = owner.loads
-    mortal.kill(wait_until)
+    mortal.kill()
     mortal.forget(forgotten)
     owner.turn()  # meets a Redis that is not there
-    mortal.start(wait_until)
+    mortal.start()
     lives_again(mortal, entries)
     with connect(mortal.url) as client:
         assert finish(client, entries, owner) == expected
@@ -82,27 +83,23 @@ def test_a_redis_that_dies_and_forgets_makes_no_difference_in_the_end(
     owner.close()
 
 
-def test_memory_survives_no_restart_even_if_nothing_was_lost(
-    mortal: Mortal, entries: Scenario, wait_until: Callable[..., None]
-) -> None:
+def test_memory_survives_no_restart_even_if_nothing_was_lost(mortal: Mortal, entries: Scenario) -> None:
     lives_again(mortal, entries)
     owner = Owner(mortal.url, "r", 2, lease_s=1.0)
     owner.turn()
     before = owner.loads
-    mortal.kill(wait_until)
-    mortal.start(wait_until)
-    wait_until(lambda: owner.turn() or owner.loads == before + 2, "both shards loaded again")
+    mortal.kill()
+    mortal.start()
+    until(lambda: owner.turn() or owner.loads == before + 2, "both shards loaded again")
     owner.close()
 
 
-def test_another_redis_at_the_same_place_is_refused_if_its_shards_are_others(
-    mortal: Mortal, wait_until: Callable[..., None]
-) -> None:
+def test_another_redis_at_the_same_place_is_refused_if_its_shards_are_others(mortal: Mortal) -> None:
     owner = Owner(mortal.url, "r", 2, lease_s=1.0)
     owner.turn()
-    mortal.kill(wait_until)
+    mortal.kill()
     mortal.log.unlink()
-    mortal.start(wait_until)
+    mortal.start()
     with connect(mortal.url) as client:
         client.set(LAYOUT_KEY, b'{"version": 1, "shards": 64}')
 
@@ -113,7 +110,7 @@ def test_another_redis_at_the_same_place_is_refused_if_its_shards_are_others(
             return "set up with 64 shards" in str(error)
         return False
 
-    wait_until(refused, "the refusal")
+    until(refused, "the refusal")
     owner.abandon()
 
 

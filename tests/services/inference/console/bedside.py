@@ -15,7 +15,7 @@ from shared.frames import Frames, encode, headers
 from shared.ports import free_port
 from shared.redis.connection import Client
 from shared.shards import BATCH_FIELD, shard_of, stream_key
-from tests.real_redis import until
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[4]
 SHARDS = 4

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from services.inference.api.alert_log import AlertLog, Wanted
-from tests.real_redis import until
 from tests.services.inference.console.bedside import SHARDS, House
+from tests.waiting import until
 
 Visit = Callable[..., Any]
 UPSIDE_DOWN = "seems to be worn upside down"

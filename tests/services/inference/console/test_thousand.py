@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from services.inference.api.alert_log import AlertLog, Wanted
-from tests.real_redis import until
 from tests.services.inference.console.bedside import SHARDS, House
+from tests.waiting import until
 
 pytestmark = pytest.mark.full
 PATIENTS = 1000

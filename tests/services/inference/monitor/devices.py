@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,14 +34,6 @@ def replica(url: str, name: str, model: Model, overrides: Sequence[str]) -> "sub
     """A pull loop in a process of its own."""
     command = [sys.executable, "-c", REPLICA, url, name, str(model.folder), *overrides]
     return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Wait for it."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 class Devices:

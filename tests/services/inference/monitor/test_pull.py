@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from shared.settings import Settings, load
 from shared.shards import BATCH_FIELD, alerts_key, counters_key, dead_letters_key, stream_key
 from tests.real_redis import OwnRedis
 from tests.services.inference.live import OVERRIDES, SHARDS
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[4]
 SCENARIO = """
@@ -87,14 +88,12 @@ def ingest(url: str, *, duration_s: float = 120, text: str = SCENARIO) -> Summar
 
 def caught_up(client: Client) -> None:
     """Wait until every entry is committed."""
-    deadline = time.monotonic() + 60
-    while True:
-        newest = [client.xrevrange(stream_key(shard), count=1) for shard in range(SHARDS)]
-        offsets = [client.hget(f"pos:{{s{shard:02d}}}", "offset") for shard in range(SHARDS)]
-        if all(not rows or rows[0][0] == offset for rows, offset in zip(newest, offsets, strict=True)):
-            return
-        assert time.monotonic() < deadline, "the monitor does not catch up"
-        time.sleep(0.05)
+
+    def committed(shard: int) -> bool:
+        newest = client.xrevrange(stream_key(shard), count=1)
+        return not newest or newest[0][0] == client.hget(f"pos:{{s{shard:02d}}}", "offset")
+
+    until(lambda: all(committed(shard) for shard in range(SHARDS)), "the last commit")
 
 
 def differences(client: Client, engine: Engine) -> int:
@@ -154,13 +153,6 @@ def test_replicas_that_join_and_leave_in_mid_stream_change_nothing(
         sender.join(60)
         caught_up(client)
     assert differences(client, engine) == 0
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 REPLICA = """

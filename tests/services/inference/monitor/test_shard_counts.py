@@ -28,8 +28,8 @@ from shared.shards import (
     shard_of,
     stream_key,
 )
-from tests.services.inference.monitor.devices import until
 from tests.services.inference.monitor.test_pull import OVERRIDES, SCENARIO
+from tests.waiting import until
 
 FIRST = 8
 Found = tuple[dict[bytes, bytes], dict[bytes, bytes]]

@@ -27,7 +27,8 @@ from shared.redis.connection import Client
 from shared.sections import EngineSettings
 from shared.settings import Settings, load
 from shared.shards import ALERT_BODY, SYSTEM_SHARD, alerts_key, lease_key, position_key, shard_of, stream_key
-from tests.services.inference.monitor.devices import Devices, replica, until
+from tests.services.inference.monitor.devices import Devices, replica
+from tests.waiting import until
 
 SHARDS = 8
 LOST_S = 3.0

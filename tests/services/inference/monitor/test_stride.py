@@ -17,7 +17,8 @@ from shared.redis.connection import Client
 from shared.sections import EngineSettings
 from shared.settings import load
 from shared.shards import ALERT_BODY, alerts_key
-from tests.services.inference.monitor.devices import Devices, until
+from tests.services.inference.monitor.devices import Devices
+from tests.waiting import until
 
 # Whoever looks at an ECG is alarmed, and reminded every five seconds of it.
 RULES = {"off": 0.01, "low": 0.02, "medium": 0.98, "high": 0.99, "smoothing": 1}

@@ -14,6 +14,7 @@ from shared.pinning import pin
 from shared.redis.connection import Client
 from shared.sections import EngineSettings
 from shared.settings import load
+from tests.waiting import until
 
 SETTINGS = load(environ={}, overrides=("stream.shards=4", "monitor.lease_s=30", "monitor.pace_s=0.02")).settings
 
@@ -30,10 +31,7 @@ def owned(client: Client) -> int:
 def working(url: str, engine: Engine, client: Client, wait_for: int = 4) -> Worker:
     worker = Worker(PullLoop(url, SETTINGS, "replica", engine))
     worker.start()
-    deadline = time.monotonic() + 30
-    while owned(client) < wait_for:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: owned(client) >= wait_for)
     return worker
 
 
@@ -94,10 +92,7 @@ def test_a_loop_waits_out_a_redis_that_is_away_and_stays_healthy(
     worker = working(redis_url, engine, client)
     client.client_kill_filter(_type="normal", skipme=True)
     beat = worker.loop.pulse.beat_s
-    deadline = time.monotonic() + 20
-    while worker.loop.pulse.beat_s == beat:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: worker.loop.pulse.beat_s != beat)
     worker.check()
     assert worker.stop(within_s=20)
 

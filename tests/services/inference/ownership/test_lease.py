@@ -1,6 +1,6 @@
 """Leases and heartbeats against a real Redis."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,6 +11,7 @@ from services.inference.ownership.lease import Leases, Standing, new_token
 from shared.redis.connection import Client
 from shared.shards import REPLICAS_KEY, epoch_key, lease_key, position_key
 from tests.services.inference.tally import RETENTION
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -47,10 +48,10 @@ def test_every_tenure_has_a_new_epoch_and_a_new_token(client: Client, leases: Le
     assert client.ttl(epoch_key(0)) == -1
 
 
-def test_a_lease_that_runs_out_can_be_had(client: Client, link: Link, wait_until: Callable[..., None]) -> None:
+def test_a_lease_that_runs_out_can_be_had(client: Client, link: Link) -> None:
     short = Leases(link, lease_ms=30)
     acquire(short)
-    wait_until(lambda: short.acquire(0, "b:1", now_s=0.0), "the lease")
+    until(lambda: short.acquire(0, "b:1", now_s=0.0), "the lease")
     assert client.get(lease_key(0)) == b"b:1"
 
 
@@ -116,10 +117,10 @@ def test_who_leaves_is_gone_at_once(link: Link) -> None:
     assert b.beat().replicas == {"b"}
 
 
-def test_who_falls_silent_is_gone_in_time(link: Link, wait_until: Callable[..., None]) -> None:
+def test_who_falls_silent_is_gone_in_time(link: Link) -> None:
     Heartbeats(link, "a", keep_ms=30).beat()
     b = Heartbeats(link, "b", keep_ms=60_000)
-    wait_until(lambda: b.beat().replicas == {"b"}, "the end of a")
+    until(lambda: b.beat().replicas == {"b"}, "the end of a")
 
 
 def test_nobody_counts_as_live_for_longer_than_who_beats_now(client: Client, link: Link) -> None:

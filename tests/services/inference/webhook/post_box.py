@@ -102,11 +102,3 @@ def commit(client: Client, number: int, transition: str = "began") -> str:
     entry = {ALERT_ID: alert.id, ALERT_BODY: alert.to_json()}
     client.xadd(alerts_key(number % SHARDS), entry)  # type: ignore[arg-type]  # of bytes, as it takes them
     return f"{alert.id}-{transition}"
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
-    """Wait for something that must come."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)

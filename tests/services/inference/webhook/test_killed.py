@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from shared.redis.connection import Client
-from tests.services.inference.webhook.post_box import SECRET, SHARDS, PostBox, commit, open_box, until
+from tests.services.inference.webhook.post_box import SECRET, SHARDS, PostBox, commit, open_box
+from tests.waiting import until
 
 
 @contextmanager

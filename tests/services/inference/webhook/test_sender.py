@@ -15,7 +15,8 @@ from services.inference.webhook.sender import Receiver, Sender, lease_s
 from services.inference.webhook.tally import Tally, WebhookCollector
 from shared.redis.connection import Client
 from shared.sections import WebhookSettings
-from tests.services.inference.webhook.post_box import SECRET, SHARDS, PostBox, commit, open_box, until
+from tests.services.inference.webhook.post_box import SECRET, SHARDS, PostBox, commit, open_box
+from tests.waiting import until
 
 QUICK = WebhookSettings(timeout_s=0.4, retry_first_s=0.02, retry_most_s=0.1)
 

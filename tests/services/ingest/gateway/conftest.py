@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from shared.redis.connection import Client, connect
 from shared.redis.embedded import EmbeddedServer, embedded
 from shared.settings import load
 from shared.shards import BATCH_FIELD, shard_of, stream_key
+from tests.waiting import until
 
 SHARDS = 4
 DEFAULTS = (f"stream.shards={SHARDS}", "redis.timeout_s=1", "ingest.upkeep_s=0.05", "gateway.port=0")
@@ -102,13 +102,6 @@ def a_batch(patients: int = 3, count: int = 50, *, first: int = 0, start_us: int
     return encode(Frames(header, np.arange(patients * count, dtype=np.int16).reshape(patients, count)))
 
 
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.01)
-
-
 @contextmanager
 def running(redis_url: str, *overrides: str) -> Iterator[Talk]:
     """A gateway in a thread; leaving the block stops it as a signal would."""
@@ -168,11 +161,6 @@ def frame() -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def batch() -> Callable[..., bytes]:
     return a_batch
-
-
-@pytest.fixture
-def wait_until() -> Callable[..., None]:
-    return until
 
 
 class Restartable:

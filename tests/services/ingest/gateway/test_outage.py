@@ -18,6 +18,7 @@ from benchmarks.consumer import Consumer
 from shared.errors import SelfmisError
 from shared.redis.connection import connect as redis_connect
 from shared.redis.connection import server_info
+from tests.waiting import until
 
 Fixture = Any
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what is under test
@@ -60,19 +61,17 @@ def test_a_stopped_redis_is_503_and_afterwards_every_frame_is_there(
     assert sorted(set(firsts)) == [3 * i for i in range(60)]
 
 
-def test_a_gateway_whose_redis_is_gone_is_not_ready(
-    own_redis: Fixture, start: Fixture, wait_until: Fixture
-) -> None:
+def test_a_gateway_whose_redis_is_gone_is_not_ready(own_redis: Fixture, start: Fixture) -> None:
     with start(own_redis.url) as gateway:
         assert gateway.ask("GET", "/readyz").status == 200
         own_redis.kill()
-        wait_until(lambda: gateway.ask("GET", "/readyz").status == 503, "not ready")
+        until(lambda: gateway.ask("GET", "/readyz").status == 503, "not ready")
         answer = gateway.ask("GET", "/readyz")
         assert answer.json["reason"] == "redis"
         assert int(answer.headers["Retry-After"]) >= 1
         assert gateway.ask("GET", "/healthz").status == 200
         own_redis.start_again()
-        wait_until(lambda: gateway.ask("GET", "/readyz").status == 200, "ready again")
+        until(lambda: gateway.ask("GET", "/readyz").status == 200, "ready again")
 
 
 def test_a_stream_is_told_to_come_again_and_then_taken(own_redis: Fixture, start: Fixture, frame: Fixture) -> None:
@@ -94,7 +93,7 @@ def test_a_stream_is_told_to_come_again_and_then_taken(own_redis: Fixture, start
 
 
 def test_consumers_that_fall_behind_make_senders_wait(
-    redis_url: str, client: Any, start: Fixture, frame: Fixture, wait_until: Fixture
+    redis_url: str, client: Any, start: Fixture, frame: Fixture
 ) -> None:
     with start(redis_url, "ingest.max_lag_s=0.2") as gateway:
         consumer = Consumer(client, 4)
@@ -107,12 +106,10 @@ def test_consumers_that_fall_behind_make_senders_wait(
         answer = gateway.ask("GET", "/readyz")
         assert (answer.status, answer.json["reason"]) == (503, "lag")
         consumer.step()
-        wait_until(lambda: gateway.post(frame("lag", first=300)).status == 200, "taken again")
+        until(lambda: gateway.post(frame("lag", first=300)).status == 200, "taken again")
 
 
-def test_a_full_redis_makes_senders_wait(
-    own_redis: Fixture, start: Fixture, frame: Fixture, wait_until: Fixture
-) -> None:
+def test_a_full_redis_makes_senders_wait(own_redis: Fixture, start: Fixture, frame: Fixture) -> None:
     with (
         start(own_redis.url, "gateway.confirm_timeout_s=0.3") as gateway,
         redis_connect(own_redis.url) as client,
@@ -120,10 +117,10 @@ def test_a_full_redis_makes_senders_wait(
         assert gateway.post(frame("full")).status == 200
         limit = client.config_get("maxmemory")["maxmemory"]
         client.config_set("maxmemory", server_info(client).used_memory // 2)
-        wait_until(lambda: gateway.post(frame("full", first=3)).status == 503, "refused")
-        wait_until(lambda: gateway.ask("GET", "/readyz").json.get("reason") == "memory", "for its memory")
+        until(lambda: gateway.post(frame("full", first=3)).status == 503, "refused")
+        until(lambda: gateway.ask("GET", "/readyz").json.get("reason") == "memory", "for its memory")
         client.config_set("maxmemory", limit)
-        wait_until(lambda: gateway.post(frame("full", first=3)).status == 200, "taken again")
+        until(lambda: gateway.post(frame("full", first=3)).status == 200, "taken again")
 
 
 class Program:
