@@ -58,7 +58,7 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRedis
         ]
         command += ["--dir", str(folder), "--save", "", *options]
         with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log)
+            process = subprocess.Popen(command, stdout=log, stderr=log, process_group=0)
         started.append(process)
 
         def listens() -> bool:
@@ -77,7 +77,8 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRedis
 
     yield start
     for process in started:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):  # a test has killed it
+            os.killpg(process.pid, signal.SIGKILL)  # and what a wrapper such as faketime has started
         process.wait()
 
 
