@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.curve import curve, picture
+from benchmarks.curve import curve, picture, turn_us
 from benchmarks.load import Level, Overwhelmed, Setup, measure
 from benchmarks.report import json_argument, present
 from benchmarks.search import highest
@@ -79,11 +79,14 @@ def main(argv: Sequence[str]) -> int:
         "model": str(arguments.model) if arguments.model else "untrained small",
         "cores": cores,
         "replicas": setup.replicas,
+        "shards": settings.stream.shards,
         "ray": "none: plain processes",
         **({"seconds": arguments.seconds} if arguments.curve else best.figures()),
     }
     if not arguments.patients:
         figures |= curve(levels)
+    if arguments.curve:
+        figures |= turn_us(levels, settings.stream.shards)
     present("patients through ingest, Redis, replicas and model", figures, arguments.json)
     if arguments.png is not None:
         _draw(arguments.png, picture(levels, arguments.limit))

@@ -4,9 +4,12 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from benchmarks.load import Level
 
 Png = bytes
+_FEWEST = 2  # levels that a line goes through
 _COLOURS = {"ingest": "#56B4E9", "Redis": "#D55E00", "monitor": "#0072B2", "model": "#999999"}
 
 
@@ -30,6 +33,19 @@ def curve(levels: Sequence[Level]) -> dict[str, object]:
         "curve_ingest_rss_mb": [round(each.ingest_rss_mb) for each in ordered],
         "cost_last_over_first": last.overhead_us_per_window / first.overhead_us_per_window,
     }
+
+
+def turn_us(levels: Sequence[Level], shards: int) -> dict[str, object]:
+    """What each turn of a shard costs (a step's entry, read and commit), however few windows it brings.
+
+    A line through the levels held: a window costs so much, and its part of a turn. Empty where no two are held.
+    """
+    held = [each for each in levels if each.held]
+    if len({each.patients for each in held}) < _FEWEST:
+        return {}
+    turns_per_window = [each.steps_per_s * shards / each.windows_per_s for each in held]
+    slope, _ = np.polyfit(turns_per_window, [each.costs.overhead_us_per_window for each in held], 1)
+    return {"turn_us": float(slope)}
 
 
 def picture(levels: Sequence[Level], limit_s: float) -> Png:

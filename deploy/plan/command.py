@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.plan.costs import FOLDER, read
-from deploy.plan.size import Plan, Ward, changes, size
+from deploy.plan.size import MOST_SHARDS, Plan, Ward, changes, size
 from shared.command import DONE, Parser, run
 from shared.errors import SelfmisError
 
@@ -55,6 +55,7 @@ def main(argv: Sequence[str]) -> int:
         ("horizon_s", float, "stream.replay_horizon_s"),
         ("pace_s", float, "monitor.pace_s"),
         ("lease_s", float, "monitor.lease_s"),
+        ("shards", int, "stream.shards; 0: as advised"),
         ("copies", int, "replicas of each Redis"),
         ("node_cores", int, "cores of a node for replicas"),
         ("busy", float, "share of its time that a replica should work"),
@@ -94,6 +95,7 @@ def _check(ward: Ward, model_us: float | None) -> None:
         (50 <= ward.rate_hz <= 1000, "--rate must be 50 to 1000"),
         (ward.horizon_s >= 0 and 0 <= ward.pace_s <= 5, "--horizon and --pace must be possible settings"),
         (0.2 <= ward.lease_s <= 300, "--lease must be 0.2 to 300"),
+        (0 <= ward.shards <= MOST_SHARDS, f"--shards must be 0 to {MOST_SHARDS:,}"),
         (ward.copies >= 0 and ward.node_cores >= 1, "--copies must be 0 or more, --node-cores 1 or more"),
         (0 < ward.busy <= 1 and 0 < ward.redis_busy <= 1, "--busy and --redis-busy must be above 0, at most 1"),
         (model_us is None or model_us > 0, "--model-us must be above 0"),

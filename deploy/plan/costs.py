@@ -11,9 +11,7 @@ from typing import Any
 from shared.errors import SelfmisError
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "benchmarks"
-# What `selfmis bench capacity` streams, and over how many shards; its figures do not repeat it.
-FRAME_S = 1.0
-SHARDS = 64
+FRAME_S = 1.0  # what `selfmis bench capacity` streams; its figures do not repeat it
 _LEAST, _MOST = 1e-9, 1e15  # of any figure; beyond them nothing was measured
 
 
@@ -25,13 +23,15 @@ class NoFigures(SelfmisError):
 class Costs:
     """Microseconds of a core, and bytes.
 
-    ``…_frame_us``: for a frame of one second. ``…_window_us``: for a window. ``redis_commit_us`` is what a commit
-    costs Redis beside its windows. Sizes are those of Redis' memory.
+    ``…_frame_us``: for a frame of one second. ``…_window_us``: for a window. ``…_commit_us`` is what each turn of
+    a shard costs, however few windows it brings: Redis its commit, the monitor all else. Sizes are those of
+    Redis' memory.
     """
 
     ingest_frame_us: float
     monitor_frame_us: float
     monitor_window_us: float
+    monitor_commit_us: float
     model_window_us: float
     redis_frame_us: float
     redis_window_us: float
@@ -56,18 +56,21 @@ def read(folder: Path) -> Costs:
     """The costs from a folder of figures; `NoFigures` names what is missing."""
     capacity, commit = _figures(folder, "capacity"), _figures(folder, "commit")
     memory, ownership = _figures(folder, "memory"), _figures(folder, "ownership")
+    monitor_commit = _figures(folder, "capacity-curve", "capacity --curve 1000,20000")("turn_us")
     frames_per_window = capacity("patients") / capacity("windows_per_s") / FRAME_S
     # A commit of n windows costs Redis a + b·n.
     few, many = commit("server_us_per_commit_1"), commit("server_us_per_commit_1000")
     redis_window = (many - few) / 999
     redis_commit = few - redis_window
-    windows_per_commit = capacity("windows_per_s") / (capacity("steps_per_s") * SHARDS)
+    windows_per_commit = capacity("windows_per_s") / (capacity("steps_per_s") * capacity("shards"))
+    monitor_commit -= redis_commit
     redis_frames = capacity("redis_us") - redis_window - redis_commit / windows_per_commit
     by_frame = capacity("read_us") + capacity("place_us")
     return Costs(
         ingest_frame_us=capacity("ingest_us") / frames_per_window,
         monitor_frame_us=by_frame / frames_per_window,
-        monitor_window_us=capacity("monitor_us") - by_frame,
+        monitor_window_us=capacity("monitor_us") - by_frame - monitor_commit / windows_per_commit,
+        monitor_commit_us=monitor_commit,
         model_window_us=capacity("model_us"),
         redis_frame_us=redis_frames / frames_per_window,
         redis_window_us=redis_window,
@@ -82,14 +85,14 @@ def read(folder: Path) -> Costs:
 
 
 class _figures:  # noqa: N801 - reads as the function that it is: figures of one file, asked for by name
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, how: str = "") -> None:
         self._path = folder / f"{name}.json"
         try:
             found: Any = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             raise NoFigures(
-                f"no figures in {self._path}: run `selfmis bench {name} --json {self._path}`, or name a folder"
-                " that has them with --figures"
+                f"no figures in {self._path}: run `selfmis bench {how or name} --json {self._path}`, or name a"
+                " folder that has them with --figures"
             ) from None
         self._found: dict[str, Any] = found if isinstance(found, dict) else {}
 

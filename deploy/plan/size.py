@@ -1,7 +1,7 @@
 """From patients to cores, replicas, shards, memory and network: arithmetic over measured costs, nothing else.
 
 Everything is proportional but the number of shards, which is a choice: enough that shares are even and commits
-small, no more than commits pay for.
+small, no more than their turns pay for.
 """
 
 import math
@@ -30,6 +30,7 @@ class Ward:
     horizon_s: float = StreamSettings().replay_horizon_s
     pace_s: float = MonitorSettings().pace_s
     lease_s: float = MonitorSettings().lease_s
+    shards: int = 0  # as many as `shards_for` says
     copies: int = 1  # replicas of each Redis
     node_cores: int = 16
     busy: float = 0.6
@@ -72,11 +73,20 @@ def size(ward: Ward, costs: Costs) -> Plan:
     """The plan. Frames are of one second each, as the costs are."""
     frames, windows = float(ward.patients), ward.patients / ward.stride_s
     ingest = frames * costs.ingest_frame_us / 1e6
-    monitor = (frames * costs.monitor_frame_us + windows * costs.monitor_window_us) / 1e6
     model = windows * costs.model_window_us / 1e6
-    replicas = max(1, math.ceil((monitor + model) / ward.busy))
-    shards = shards_for(ward.patients, replicas)
-    commits = shards / max(ward.pace_s, 0.05)
+    turns_per_s = 1 / max(ward.pace_s, 0.05)  # of each shard
+
+    def monitor_of(shards: int) -> float:
+        by_work = frames * costs.monitor_frame_us + windows * costs.monitor_window_us
+        return (by_work + shards * turns_per_s * costs.monitor_commit_us) / 1e6
+
+    def replicas_of(shards: int) -> int:
+        return max(1, math.ceil((monitor_of(shards) + model) / ward.busy))
+
+    shards = ward.shards or shards_for(ward.patients, 1)
+    while not ward.shards and shards < (more := shards_for(ward.patients, replicas_of(shards))):
+        shards = more
+    monitor, replicas, commits = monitor_of(shards), replicas_of(shards), shards * turns_per_s
     redis = (
         frames * costs.redis_frame_us + windows * costs.redis_window_us + commits * costs.redis_commit_us
     ) / 1e6

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.capacity import check_profile
-from benchmarks.curve import curve, picture
+from benchmarks.curve import curve, picture, turn_us
 from benchmarks.load import Costs, Level
 from benchmarks.replica import Latencies
 from shared.errors import SelfmisError
@@ -63,6 +63,17 @@ def test_a_curve_is_in_the_order_of_patients_with_the_ratio_of_its_ends() -> Non
     found = curve([MANY, LEVEL])
     assert (found["curve_patients"], found["curve_held"]) == ([1000, 20_000], [True, False])
     assert found["cost_last_over_first"] == 0.75
+
+
+def test_what_a_shards_turn_costs_is_told_from_wards_that_bring_it_few_and_many_windows() -> None:
+    def level(patients: int, *, held: bool = True) -> Level:
+        windows_per_turn = patients / 5 / (LEVEL.steps_per_s * 16)
+        costs = replace(COSTS, overhead_us_per_window=60 + 900 / windows_per_turn if held else 1e6)
+        return replace(LEVEL, patients=patients, held=held, windows_per_s=patients / 5, costs=costs)
+
+    levels = [level(1000), level(5000), level(50_000), level(90_000, held=False)]
+    assert turn_us(levels, 16) == {"turn_us": pytest.approx(900)}
+    assert turn_us(levels[2:], 16) == {}
 
 
 def test_levels_are_drawn_as_a_png() -> None:
