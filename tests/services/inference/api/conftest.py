@@ -99,19 +99,25 @@ class Monitored:
         return True
 
 
-@pytest.fixture(scope="session")
-def monitored(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
+@contextmanager
+def monitoring(engine: Engine, folder: Path) -> Iterator[Monitored]:
     """A minute of the ward, committed; the loop goes on, so that commands are applied."""
-    engine = open_engine(model, EngineSettings())
-    with embedded(tmp_path_factory.mktemp("monitored"), port=0, maxmemory_mb=256) as server:
+    with embedded(folder, port=0, maxmemory_mb=256) as server:
         worker = Worker(PullLoop(server.url, settings_of(), "replica", engine))
         worker.start()
         with connect(server.url) as client:
-            found = Monitored(server.url, client, engine, str(model.folder))
+            found = Monitored(server.url, client, engine, str(engine.model.folder))
             until(lambda: reading.standing(client, SHARDS).owned == SHARDS, "an owner for every shard")
             found.ingest()
             yield found
         assert worker.stop(20)
+
+
+@pytest.fixture(scope="session")
+def monitored(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
+    """The ward that tests share; who streams more makes one of their own (`monitoring`)."""
+    with monitoring(open_engine(model, EngineSettings()), tmp_path_factory.mktemp("monitored")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ import pytest
 from services.inference.api import reading
 from services.inference.api.cursor import Cursor
 from shared.ports import free_port
-from tests.services.inference.api.conftest import OVERRIDES, SHARDS, Event, Monitored, events, served
+from tests.services.inference.api.conftest import OVERRIDES, SHARDS, Event, Monitored, events, monitoring, served
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -36,6 +36,21 @@ def listening(url: str, **query: Any) -> Iterator[Iterator[Event]]:
 
 def ids(monitored: Monitored) -> list[str]:
     return [alert["id"] for alert in reading.alerts(monitored.client, SHARDS, 100_000)]
+
+
+@pytest.fixture(scope="module")
+def monitored(monitored: Monitored, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
+    """A ward of these tests' own: more is streamed to it."""
+    with monitoring(monitored.engine, tmp_path_factory.mktemp("streams")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def web(monitored: Monitored) -> Iterator[httpx.Client]:
+    """Its API, behind a real server."""
+    app = monitored.app("api.requests_per_s=100000")
+    with served(app) as url, httpx.Client(base_url=url, timeout=20) as client:
+        yield client
 
 
 def test_a_stream_says_hello_with_a_cursor_that_stands_behind_all_alerts(web: httpx.Client) -> None:
