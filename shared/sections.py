@@ -297,7 +297,7 @@ class AlarmSettings(Section):
     )
     stream_lost_s: Seconds = Field(15.0, description="silence of a patient or a source that alarms")
     gather_s: float = Field(
-        3.0, ge=0, le=1e7, description="a single patient's silence alarms so much later than a source's"
+        3.0, ge=0, le=1e7, description="a single patient's or shard's silence alarms so much later than a source's"
     )
     system_patients: int = Field(3, ge=2, description="fewest patients whose common silence is one system alarm")
 

@@ -96,7 +96,14 @@ class Lookout:
             report.rows[np.isin(report.rows["shard"], [s for s, (n, _) in newest.items() if n == number])]
             for number, report in enumerate(reports)
         ]
-        return Together.of(np.concatenate(kept), complete, max(now_us.values()), lost_us, settings.system_patients)
+        return Together.of(
+            np.concatenate(kept),
+            complete,
+            max(now_us.values()),
+            lost_us,
+            settings.system_patients,
+            gather_us=round(settings.gather_s * 1e6),
+        )
 
     def tell(self, rules: Rules, tallies: Mapping[int, Tally], live: Collection[str]) -> None:
         """Let the other replicas, if there are any, know what was heard."""

@@ -38,7 +38,14 @@ class Night:
         rows = np.concatenate([NOBODY, *(shard.tally() for shard in there)])
         settings = RULES.settings
         lost_us = micros(settings.stream_lost_s)
-        together = Together.of(rows, not self.missing, micros(self.now_s), lost_us, settings.system_patients)
+        together = Together.of(
+            rows,
+            not self.missing,
+            micros(self.now_s),
+            lost_us,
+            settings.system_patients,
+            gather_us=micros(settings.gather_s),
+        )
         return [a for shard in there for a in shard.check(Look(micros(self.now_s), together)).alerts]
 
     def until(self, at_s: float) -> list[Alert]:
@@ -127,6 +134,16 @@ def test_a_patient_whose_source_goes_on_in_another_shard_alarms_alone() -> None:
     night.hear(0, ["ada"])
     night.hear(0, OTHERS, shard=1)
     assert who(hear_both(night, 20)) == [("ada", "stream_lost", "began")]
+
+
+def test_a_source_whose_shards_are_heard_last_at_different_instants_is_one_alarm_all_the_same() -> None:
+    night = Night(shards=3)
+    for shard in range(3):
+        night.frames(0, [f"p{shard}{i}" for i in range(3)], shard=shard)
+    for shard, at_s in ((1, 0.8), (2, 1.7)):  # less apart than `gather_s`, and a look between
+        night.frames(at_s, [f"p{shard}{i}" for i in range(3)], shard=shard)
+    looks = [alert for tenth in range(20, 200) for alert in night.look(tenth / 10)]
+    assert told(looks) == [("system_silent", "began", "medium")]
 
 
 def test_a_whole_shard_that_falls_silent_is_one_alarm_that_names_it() -> None:
