@@ -36,6 +36,8 @@ ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "1",
+    # Ray starts workers with niceness 15: on a busy machine replicas would get what everybody else leaves over.
+    "RAY_worker_niceness": "0",
     # A proxy that has died is noticed when it is next asked: every 10 s by default, and nobody serves till then.
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
 }

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from shared.artefact import AlarmRules, Model
 
 pytest_plugins = ["tests.real_redis"]
+# Ray starts its workers with niceness 15: beside other tests' processes they would get next to nothing, and a test
+# of seconds would take minutes. Every cluster that a test starts inherits this, also by another process.
+os.environ |= {"RAY_worker_niceness": "0"}
 # No verdict on speed: the machine may be busy.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")

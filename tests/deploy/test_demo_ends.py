@@ -27,6 +27,7 @@ def demo(folder: Path, model: Model, port: int, *more: str) -> Iterator["subproc
     """`selfmis demo` in a folder of its own, in a process group as a terminal makes one."""
     command = [sys.executable, "-m", "deploy.demo", "--model", str(model.folder), "--port", str(port), *more]
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environ.pop("RAY_worker_niceness")  # the tests' own: here the product has to see to it
     process = subprocess.Popen(
         command, cwd=folder, env=environ, text=True, start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -96,6 +97,8 @@ def test_nothing_survives_a_demo_that_is_killed(tmp_path: Path, model: Model) ->
             *prometheus,
         ):
             assert what in titles(below)
+        replicas = [each for each in below if "ray::ServeReplica" in titles([each])]
+        assert {each.nice() for each in replicas} == {psutil.Process().nice()}  # Ray's own way: 15 more
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         assert left(below) == []

@@ -85,8 +85,7 @@ class Nodes:
     def _start(self, name: str, machine: Machine, *options: str) -> None:
         command = [str(RAY), "start", "--block", f"--node-ip-address={machine.address}", "--num-cpus=1"]
         command += [f"--object-store-memory={100 << 20}", f"--temp-dir={self._folder / name}", *options]
-        # At Ray's own niceness of workers (15) they get what its idle processes leave over.
-        machine.run(name, lambda: command, {**ENVIRONMENT, "RAY_worker_niceness": "0"})
+        machine.run(name, lambda: command, ENVIRONMENT)
 
 
 def an_alert(ward: Ward) -> bool:

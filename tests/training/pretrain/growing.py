@@ -16,7 +16,6 @@ from training.cluster import prepare_environment
 
 prepare_environment()
 os.environ |= {
-    "RAY_worker_niceness": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # reports follow no faster: there is time to grow
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "10",  # a node that went is asked for no longer than that
 }

@@ -29,8 +29,7 @@ ENVIRON = {
     name: value for name, value in os.environ.items() if not name.startswith(("SELFMIS_", "RAY_", "PYTHON"))
 }
 ENVIRON |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
-# On a busy machine workers of Ray's niceness (15) get what its own idle processes leave over: next to nothing.
-ENVIRON |= {"RAY_worker_niceness": "0", "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300"}
+ENVIRON |= {"RAY_worker_niceness": "0", "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300"}  # see tests/conftest.py
 ENVIRON["PATH"] = f"{RAY.parent}{os.pathsep}{os.environ['PATH']}"
 MOST_BYTES = 20 << 20
 REVISION = "v1.2-3-gabc"
