@@ -125,8 +125,14 @@ def _summary(
 
 @contextmanager
 def _redis(settings: Settings, console: Console) -> Iterator[str]:
-    """A Redis of the demo's own, empty at the start; or the one that the settings name."""
+    """A Redis of the demo's own, empty at the start; or the one that the settings name, if that is empty."""
     if settings.redis.url is not None:
+        with connect(settings.redis.url, timeout_s=settings.redis.timeout_s) as client:
+            if client.dbsize():
+                raise LocalError(
+                    "demo: redis.url (SELFMIS_REDIS_URL) names a Redis that is in use, and the demo would add its"
+                    " simulated patients: unset it, or name an empty one"
+                )
         yield settings.redis.url
         return
     folder = HOME / "redis"

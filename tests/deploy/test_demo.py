@@ -13,6 +13,7 @@ import pytest
 from deploy.alerting import NAMES
 from shared.artefact import load, shipped
 from shared.ports import free_port
+from shared.redis.connection import Client
 from tests.waiting import until_nothing_runs_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,6 +79,18 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     assert process.returncode == 2
     assert "cannot be used: Address already in use; choose another with --port" in said
     assert "Traceback" not in said
+
+
+def test_a_ward_that_somebody_watches_gets_no_simulated_patients(
+    tmp_path: Path, client: Client, redis_url: str
+) -> None:
+    client.set("of-a-ward", "x")
+    process = demo(tmp_path, "--port", str(free_port()), "--set", f"redis.url={redis_url}")
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "a Redis that is in use, and the demo would add its simulated patients: unset it" in said
+    assert "Traceback" not in said
+    assert client.keys() == [b"of-a-ward"]
 
 
 def test_an_impossible_number_of_seconds_is_one_line(tmp_path: Path) -> None:

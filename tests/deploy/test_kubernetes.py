@@ -228,6 +228,18 @@ def test_the_service_runs_the_serve_config_with_room_for_its_replicas(root: str)
     assert monitor["num_replicas"] <= config["applications"][0]["args"]["settings"]["stream"]["shards"]
 
 
+@pytest.mark.parametrize("root", ["overlays/small", "overlays/ha"])
+def test_whoever_pins_the_number_of_shards_pins_that_of_the_monitor(root: str) -> None:
+    config = yaml.safe_load(named(root, "RayService", "selfmis")["spec"]["serveConfigV2"])
+    shards = config["applications"][0]["args"]["settings"]["stream"]["shards"]
+    others = [each for each in rendered(root) if each["kind"] == "Deployment"]
+    assert {each["metadata"]["name"] for each in others} >= {"selfmis-gateway"}
+    for each in others:
+        (container,) = each["spec"]["template"]["spec"]["containers"]
+        environ = {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
+        assert load(environ=environ).settings.stream.shards == shards, each["metadata"]["name"]
+
+
 def test_a_model_of_ones_own_is_mounted_where_every_ray_pod_sees_it(tmp_path: Path) -> None:
     kubectl = shutil.which("kubectl")
     if kubectl is None:

@@ -107,11 +107,11 @@ class Guarded:
 @pytest.fixture(scope="module")
 def guarded(start_redis: Callable[..., int], tmp_path_factory: pytest.TempPathFactory) -> Guarded:
     text = (ROOT / "deploy" / "redis" / "users.acl").read_text(encoding="utf-8")
-    for user in FOREIGN:
+    for user in (*FOREIGN, "operator"):
         assert text.count(f">PASSWORD-{user.upper()} ") == 1
         text = text.replace(f">PASSWORD-{user.upper()} ", f">secret-of-{user} ")
     file = tmp_path_factory.mktemp("users") / "users.acl"
-    file.write_text(text + "user operator on >secret-of-operator ~* &* +@all\n")
+    file.write_text(text)
     return Guarded(start_redis("--aclfile", str(file)))
 
 
