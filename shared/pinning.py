@@ -47,11 +47,15 @@ def pin(client: Client, shards: int) -> Layout:
     """Write the layout if there is none yet, then agree with what stands: all racing starters see the same.
 
     Raises `LayoutMismatch`, naming both numbers, when the store was laid out otherwise. Safe to repeat.
-    Costs two commands.
+    Costs one command, three at the very first start. Where there is a layout nothing is written, for a full Redis
+    refuses that, and those who start are the ones who let it be trimmed.
     """
     wanted = Layout(LAYOUT_VERSION, shards)
-    client.set(LAYOUT_KEY, wanted.encode(), nx=True)
-    return agreed(client.get(LAYOUT_KEY), wanted)
+    stored = client.get(LAYOUT_KEY)
+    if stored is None:
+        client.set(LAYOUT_KEY, wanted.encode(), nx=True)
+        stored = client.get(LAYOUT_KEY)
+    return agreed(stored, wanted)
 
 
 def agreed(stored: bytes | str | None, wanted: Layout) -> Layout:

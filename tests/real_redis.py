@@ -82,6 +82,17 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRedis
         process.wait()
 
 
+@contextlib.contextmanager
+def full(client: redis.Redis) -> Iterator[None]:
+    """Within it the server's memory is full: it refuses whatever might need more."""
+    before = client.config_get("maxmemory")["maxmemory"]
+    client.config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        client.config_set("maxmemory", before)
+
+
 class Relay:
     """A TCP relay to a local port that can speak TLS to its clients and can lose replies.
 

@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from types import FrameType
 
 from prometheus_client import CollectorRegistry
+from redis.exceptions import OutOfMemoryError
 
 from services.ingest import runs
 from services.ingest.faults import Absences, Faults, Network
@@ -129,7 +130,8 @@ def stream(
         else:
             patients = sum(len(source.roster) for source in plan.sources)
             run = Run.begin(plan.digest, now_us + READY_US * patients, plan.speed)
-        runs.store(client, plan.name, replace(run, seen_us=now_us))
+        with suppress(OutOfMemoryError):  # upkeep stores it once there is room, which it makes by trimming
+            runs.store(client, plan.name, replace(run, seen_us=now_us))
         starts = slots(run, plan.sources, plan.begin_over_s)
         feeds = [Feed(source, slot, shards) for source, slot in zip(plan.sources, starts, strict=True)]
         first = runs.start_frames(client, feeds, run, shards) if resumed else [0] * len(feeds)

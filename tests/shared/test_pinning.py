@@ -7,6 +7,7 @@ import pytest
 from shared.pinning import LAYOUT_VERSION, Layout, LayoutMismatch, agreed, pin
 from shared.redis.connection import Client, connect
 from shared.shards import LAYOUT_KEY
+from tests.real_redis import full
 
 
 def test_a_later_start_with_the_same_number_agrees(client: Client) -> None:
@@ -34,6 +35,12 @@ def test_a_key_that_is_not_ours_is_refused(client: Client, stored: bytes) -> Non
     client.set(LAYOUT_KEY, stored)
     with pytest.raises(LayoutMismatch, match="none of ours"):
         pin(client, 64)
+
+
+def test_a_full_redis_is_agreed_with(client: Client) -> None:
+    pin(client, 64)
+    with full(client):
+        assert pin(client, 64).shards == 64
 
 
 def test_of_racing_starters_those_that_disagree_with_the_first_are_refused(redis_url: str) -> None:

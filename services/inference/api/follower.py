@@ -12,9 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
+from redis.exceptions import ResponseError
+
 from services.inference.api.alert_log import AlertLog, Logged
 from services.inference.api.cursor import Cursor
-from services.inference.commit.store import TRANSIENT
+from services.inference.commit.store import TRANSIENT, transient
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +96,9 @@ class Follower:
             try:
                 rows = await self._in_thread(partial(self._wait, position))
                 pause_s = 0.05
-            except TRANSIENT as error:
+            except (*TRANSIENT, ResponseError) as error:
+                if not transient(error):
+                    raise
                 log.warning("alerts cannot be read (%s); trying again", type(error).__name__)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

@@ -11,9 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
+from redis.exceptions import ResponseError
+
 from services.inference.api.strip_log import MOST_ENTRIES, StripLog
 from services.inference.api.trace import Piece, Strip, Trace
-from services.inference.commit.store import TRANSIENT
+from services.inference.commit.store import TRANSIENT, transient
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +90,9 @@ class Tail:
                     self._drop_unwatched()
                     try:
                         await self._step()
-                    except TRANSIENT as error:
+                    except (*TRANSIENT, ResponseError) as error:
+                        if not transient(error):
+                            raise
                         log.warning("strips cannot be read (%s); trying again", type(error).__name__)
                 for watcher in self._watchers:
                     watcher.news.set()

@@ -55,8 +55,9 @@ TRANSIENT = (
 )
 
 
-# What a server says that refuses writes for a while: its disk or its memory is full, its replicas are away.
-_FULL = ("MISCONF", "OOM ", "NOREPLICAS")
+# What a server says that takes no writes for a while: its disk or its memory is full, its replicas are away, or it
+# was made a replica under a script (redis-py has an error for that only outside of one) or under a blocked read.
+_NOT_NOW = ("MISCONF", "OOM ", "NOREPLICAS", "READONLY", "UNBLOCKED")
 
 
 def transient(error: BaseException) -> bool:
@@ -66,7 +67,7 @@ def transient(error: BaseException) -> bool:
     """
     if isinstance(error, (*TRANSIENT, OutOfMemoryError)):
         return True
-    return isinstance(error, ResponseError) and any(word in str(error) for word in _FULL)
+    return isinstance(error, ResponseError) and any(word in str(error) for word in _NOT_NOW)
 
 
 class InDoubt(SelfmisError):

@@ -11,15 +11,15 @@ from services.inference.commit.script import Script
 from shared.shards import REPLICAS_KEY
 
 # KEYS: the replicas. ARGV: replica, keep ms. Should the server's clock be set back, nobody
-# counts as live for longer than one that beats now.
+# counts as live for longer than one that beats now. Removing comes first: a full Redis allows it, then all.
 _BEAT = Script("""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ends = string.format('%.0f', now + ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
 for _, ahead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ends, '+inf')) do
   redis.call('ZADD', KEYS[1], ends, ahead)
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
 redis.call('ZADD', KEYS[1], ends, ARGV[1])
 return {string.format('%.0f', now), redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')}
 """)

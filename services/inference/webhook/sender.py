@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import aiohttp
+from redis.exceptions import ResponseError
 
 from services.inference.api.alert_log import AlertLog, Logged
 from services.inference.api.cursor import Cursor
-from services.inference.commit.store import TRANSIENT
+from services.inference.commit.store import TRANSIENT, transient
 from services.inference.webhook.claim import Claim
 from services.inference.webhook.signing import HEADER, signature
 from services.inference.webhook.tally import Tally
@@ -77,8 +78,10 @@ class Sender:
                         await _pause(stop, lease_s(self._settings) / 3)
                 except Superseded:
                     log.warning("%s: another sender has taken over", self._receiver.name)
-                except TRANSIENT as error:
-                    log.warning("Redis does not answer (%s); trying again", type(error).__name__)
+                except (*TRANSIENT, ResponseError) as error:
+                    if not transient(error):
+                        raise
+                    log.warning("Redis does not answer, or takes nothing (%s); trying again", _line(error))
                     await _pause(stop, _REDIS_PAUSE_S)
                 finally:
                     self._tally.active = False
@@ -86,7 +89,9 @@ class Sender:
         finally:
             try:
                 await self._in_thread(self._claim.release)
-            except TRANSIENT:
+            except (*TRANSIENT, ResponseError) as error:
+                if not transient(error):
+                    raise
                 log.warning("%s: the lease was not given back, it runs out", self._receiver.name)
             self._thread.shutdown()
 
@@ -189,6 +194,10 @@ class Sender:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

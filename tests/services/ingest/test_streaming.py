@@ -20,12 +20,13 @@ from services.ingest.faults import Faults
 from services.ingest.runs import Run, RunError
 from services.ingest.source import Source
 from services.ingest.streaming import Plan, Summary, stream
+from shared.pinning import pin
 from shared.ports import free_port
 from shared.position import PatientMark
 from shared.redis.connection import Client
 from shared.settings import Settings, load
-from shared.shards import marks_key, shard_of, source_key
-from tests.real_redis import OwnRedis
+from shared.shards import marks_key, shard_of, source_key, stream_key
+from tests.real_redis import OwnRedis, full
 from tests.waiting import until
 
 MakeSource = Callable[..., Source]
@@ -65,6 +66,23 @@ def test_a_finite_run_delivers_every_sample_of_every_patient(
     assert summary.frames_confirmed == 700
     assert coverage.holes() == {}
     assert sorted(coverage.newest().values()) == [20 * 130] * 5 + [20 * 250] * 30
+
+
+def test_a_run_that_starts_when_redis_is_full_waits_for_room_and_is_remembered_then(
+    redis_url: str, client: Client, counting: MakeSource
+) -> None:
+    runs_, plan = [], Plan("t", "d", (counting(10, frame_samples=25),))
+    pin(client, SHARDS)
+    with full(client):
+        thread = threading.Thread(target=lambda: runs_.append(run_plan(plan, redis_url, stop_after_s=4)))
+        thread.start()
+        time.sleep(1)
+        assert thread.is_alive()
+        assert client.keys(stream_key(0)[:4] + "*") == []
+    until(lambda: client.hgetall(source_key("t")), "the run in Redis")
+    thread.join()
+    assert runs_[0].complete
+    assert seen(client).holes() == {}
 
 
 def test_frames_are_paced_by_the_clock(redis_url: str, counting: MakeSource) -> None:

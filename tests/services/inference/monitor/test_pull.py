@@ -29,7 +29,7 @@ from shared.redis.connection import Client, connect
 from shared.sections import EngineSettings
 from shared.settings import Settings, load
 from shared.shards import BATCH_FIELD, alerts_key, counters_key, dead_letters_key, stream_key
-from tests.real_redis import OwnRedis
+from tests.real_redis import OwnRedis, full
 from tests.services.inference.live import OVERRIDES, SHARDS
 from tests.waiting import until
 
@@ -301,3 +301,32 @@ def test_unusable_entries_become_dead_letters_and_disturb_nobody(
         f"dead_letters|{reason.decode()}": 1 for reason in reasons
     }
     assert differences(client, engine) == 0
+
+
+def test_a_master_demoted_on_connections_that_stay_is_waited_for(own_redis: OwnRedis, engine: Engine) -> None:
+    """As by a load balancer or an operator's `REPLICAOF`: nobody closes a connection, every write is refused."""
+    url = own_redis.server.url
+    with connect(url) as client, pulling(url, engine, replicas=2) as loops:
+        ingest(url, duration_s=60)
+        client.replicaof("127.0.0.1", "1")
+        steps = [loop.pulse.beat_s for loop in loops]
+        time.sleep(2)
+        client.replicaof("NO", "ONE")
+        until(lambda: all(loop.pulse.beat_s > step for loop, step in zip(loops, steps, strict=True)), "both live")
+        ingest(url, duration_s=60)
+        caught_up(client)
+        until(lambda: reading.standing(client, SHARDS).owned == SHARDS, "an owner of each shard")
+        assert differences(client, engine) == 0
+
+
+def test_replicas_that_start_when_redis_is_full_take_over_and_redis_can_be_trimmed(
+    own_redis: OwnRedis, engine: Engine
+) -> None:
+    url = own_redis.server.url
+    with connect(url) as client:
+        with pulling(url, engine):
+            ingest(url, duration_s=60)
+        with full(client):
+            with pulling(url, engine):
+                caught_up(client)
+            assert differences(client, engine) == 0

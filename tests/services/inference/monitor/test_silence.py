@@ -27,6 +27,7 @@ from shared.redis.connection import Client
 from shared.sections import EngineSettings
 from shared.settings import Settings, load
 from shared.shards import ALERT_BODY, SYSTEM_SHARD, alerts_key, lease_key, position_key, shard_of, stream_key
+from tests.real_redis import full
 from tests.services.inference.monitor.devices import Devices, replica
 from tests.waiting import until
 
@@ -124,6 +125,17 @@ def test_a_whole_source_that_stops_is_one_alarm_however_many_shards_and_replicas
         until(lambda: said(client)[1:] == [("", "system_silent", "acknowledged")])
         with Devices(redis_url, WARD, SHARDS, strip, session=8):
             until(lambda: said(client)[2:] == [("", "system_silent", "ended")])
+
+
+def test_a_source_that_stops_because_redis_is_full_is_told(
+    redis_url: str, client: Client, engine: Engine, strip: Strip
+) -> None:
+    with pulling(redis_url, engine, 2):
+        with Devices(redis_url, WARD, SHARDS, strip):
+            watched(client)
+            time.sleep(1)
+        with full(client):
+            until(lambda: said(client) == [("", "system_silent", "began")])
 
 
 def test_a_replica_killed_meanwhile_leaves_no_alert_out_and_repeats_none(

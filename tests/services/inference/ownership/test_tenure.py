@@ -12,6 +12,7 @@ from services.inference.ownership.tenure import Tenures
 from shared.pinning import LayoutMismatch
 from shared.redis.connection import Client
 from shared.shards import REPLICAS_KEY, lease_key
+from tests.real_redis import full
 from tests.services.inference.tally import RETENTION
 
 SHARDS = 12
@@ -179,3 +180,12 @@ def test_epochs_only_grow(replica: Callable[..., Replica], client: Client) -> No
         epochs.append(tenures.held[0].epoch)
         tenures.close()
     assert all(later > earlier for earlier, later in pairwise(epochs))
+
+
+def test_a_full_redis_gets_new_owners(client: Client, replica: Callable[..., Replica]) -> None:
+    replica("before")[0].turn()
+    client.delete(REPLICAS_KEY, *(lease_key(shard) for shard in range(SHARDS)))  # as after a failure of them all
+    with full(client):
+        group = [replica("a"), replica("b")]
+        rounds(*group)
+        assert fair(*group)

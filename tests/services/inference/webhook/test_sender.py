@@ -68,6 +68,19 @@ def test_every_alert_arrives_signed_under_its_key_and_those_of_a_shard_in_order(
         assert (tally.delivered, tally.failed) == (40, 0)
 
 
+def test_a_redis_that_takes_no_writes_for_a_while_is_waited_for(client: Client) -> None:
+    with open_box(PostBox()) as box, sending(client, [box.url, box.url + "?other"]) as tallies:
+        commit(client, 1)
+        until(lambda: len(box.taken) == 2, "an alert, to both")
+        client.config_set("min-replicas-to-write", 1)
+        try:
+            until(lambda: not any(tally.active for tally in tallies), "senders that notice")
+        finally:
+            client.config_set("min-replicas-to-write", 0)
+        commit(client, 2)
+        until(lambda: len(box.taken) == 4, "another, to both")
+
+
 def test_who_is_new_is_not_flooded_with_history_and_who_comes_back_misses_nothing(client: Client) -> None:
     commit(client, 1)
     with open_box(PostBox()) as box:

@@ -16,8 +16,10 @@ from websockets.sync.client import connect
 
 from benchmarks.consumer import Consumer
 from shared.errors import SelfmisError
+from shared.pinning import pin
 from shared.redis.connection import connect as redis_connect
 from shared.redis.connection import server_info
+from tests.real_redis import full
 from tests.waiting import until
 
 Fixture = Any
@@ -59,6 +61,17 @@ def test_a_stopped_redis_is_503_and_afterwards_every_frame_is_there(
         firsts = [int(header["first"]) for header, _ in gateway.stored("outage")]
     assert 503 in statuses
     assert sorted(set(firsts)) == [3 * i for i in range(60)]
+
+
+def test_a_gateway_starts_on_a_full_redis_and_takes_frames_when_there_is_room(
+    own_redis: Fixture, start: Fixture, frame: Fixture
+) -> None:
+    with redis_connect(own_redis.url) as client:
+        pin(client, 4)
+        with full(client), start(own_redis.url, "gateway.confirm_timeout_s=0.5") as gateway:
+            assert gateway.post(frame("p")).status == 503
+        with start(own_redis.url) as gateway:
+            assert send_until_taken(gateway, frame("p"))[-1] == 200
 
 
 def test_a_gateway_whose_redis_is_gone_is_not_ready(own_redis: Fixture, start: Fixture) -> None:
