@@ -106,7 +106,7 @@ class Relay:
         self.to_lose: bytes | None = None
         self.to_drop: bytes | None = None
         self.losses_left = 0
-        self.lost = 0
+        self.lost = self.accepted = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listener.getsockname()[1]
         self.sockets: list[socket.socket] = []
@@ -122,6 +122,7 @@ class Relay:
         with contextlib.suppress(OSError):  # closed at the end of the test
             while True:
                 near, _ = self.listener.accept()
+                self.accepted += 1
                 threading.Thread(target=self._serve, args=(near,), daemon=True).start()
 
     def _serve(self, near: socket.socket) -> None:
@@ -158,10 +159,16 @@ class Relay:
         self.losses_left -= loses
         return loses
 
+    def cut(self) -> None:
+        """Break what is connected; the threads that serve it wake up and close it."""
+        for connected in self.sockets:
+            with contextlib.suppress(OSError):  # the other side's end has ended it
+                connected.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
-        for open_socket in (self.listener, *self.sockets):
-            with contextlib.suppress(OSError):
-                open_socket.shutdown(socket.SHUT_RDWR)  # the thread that serves it wakes up and closes it
+        self.cut()
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
 

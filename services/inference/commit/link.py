@@ -37,13 +37,16 @@ class Link:
         self._opening = False
 
     def reader(self) -> Client:
-        """A client that asks again, for reading what is then committed; its owner closes it.
+        """A client for reading what is then committed; its owner closes it, and asks again itself.
+
+        A client that asks again multiplies its time-outs: a server whose machine has gone would keep a loop in one
+        read for longer than a loop may be silent, and all replicas would be taken for hung.
 
         Of the same generations: while a fail-over is under way an address, or Sentinels that cannot see each
         other, may lead one connection to the old master and another to the new. Entries of the one are not to be
         committed to the other, whose log they are not in.
         """
-        client = connect(self._url, timeout_s=self._timeout_s, on_connect=self._meet)
+        client = connect(self._url, timeout_s=self._timeout_s, resend=False, on_connect=self._meet)
         self._clients.append(client)
         return client
 

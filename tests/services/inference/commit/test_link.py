@@ -1,10 +1,12 @@
 """Another master, or the same one in another life, is another generation; both clients of a link agree on it."""
 
+import socket
 from collections.abc import Callable, Iterator
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from services.inference.commit.link import Link, ServerChanged
 from shared.redis.local import local_client
@@ -74,9 +76,28 @@ def test_a_reader_led_to_another_master_breaks_the_connection_of_commits(
         before = link.generation
         relay.target = two[1]
         reader.connection_pool.disconnect()
-        assert reader.ping()  # it asks again by itself, of the other
+        with pytest.raises(ServerChanged):
+            reader.ping()
+        assert reader.ping()  # of the other
         assert link.generation == before + 1
         assert link.client.ping()  # its own connection is gone, and the new one leads to where the reader's does
         assert link.client.info("server")["run_id"] == reader.info("server")["run_id"]
         assert link.generation == before + 1
+    link.close()
+
+
+def test_a_read_from_a_machine_that_has_gone_is_tried_once(
+    two: tuple[int, int], relay_to: Callable[..., Relay]
+) -> None:
+    """Neither asked again nor connected again: that is the loop's, which shows between two tries that it lives."""
+    relay = relay_to(two[0])
+    link = Link(f"redis://127.0.0.1:{relay.port}", timeout_s=0.3)
+    with socket.create_server(("127.0.0.1", 0)) as gone, link.reader() as reader:  # it takes, and never answers
+        assert reader.ping()
+        relay.target = gone.getsockname()[1]
+        relay.cut()
+        for tried in range(1, 4):
+            with pytest.raises((RedisConnectionError, RedisTimeoutError)):
+                reader.ping()
+            assert relay.accepted == 2 + tried
     link.close()
