@@ -208,7 +208,9 @@ class GatewaySettings(Section):
     max_samples_per_s: Positive = Field(
         10_000.0, description="samples of one patient per second, over time; a minute's worth may come at once"
     )
-    max_clock_skew_s: float = Field(300.0, ge=0, description="how far in the future a session may begin")
+    max_clock_skew_s: float = Field(
+        300.0, ge=0, description="how far in the future a session may begin, and samples end"
+    )
     confirm_timeout_s: Positive = Field(5.0, description="answer 503 if Redis has not confirmed within this time")
     body_timeout_s: Positive = Field(10.0, description="a request's header, and its body, must arrive within this")
     idle_timeout_s: Positive = Field(120.0, description="a WebSocket without a message for so long is closed")

@@ -35,8 +35,8 @@ class Step:
     ``marks``: packed `PatientMark` of every patient of whom windows closed or a session began.
     ``parked``: packed partial samples of who was parked, None where they must be removed.
     ``facts``: what to count (entries at or below the committed offset count nothing).
-    ``refused``: headers of refused frames by reason. ``heard``: of whom frames were placed, entries that are read
-    again included. ``offset``, ``rewind``: as in `ShardPosition`.
+    ``refused``: headers of refused frames by reason. ``heard``: of whom frames came that were not late as a whole,
+    entries that are read again included. ``offset``, ``rewind``: as in `ShardPosition`.
     """
 
     cut: Cut
@@ -186,9 +186,9 @@ def _finish(ward: Ward, cutters: Sequence[Cutter], ids: Ids, account: Account) -
     p = ward.patients
     cut, seats = ward.closing.finish(p, ids)
     account.closed(cut, seats)
-    rows = np.flatnonzero((p.touched >= ids.first[p.seat]) & (p.touched < NONE))
+    rows = np.flatnonzero((p.heard >= ids.first[p.seat]) & (p.heard < NONE))
     rows, heard_of = _by_seat(rows, p.seat[rows], p.seats)
-    came = heard(p, rows, ids.milliseconds[ids.places(p.seat[rows], p.touched[rows])] * 1000)
+    came = heard(p, rows, ids.milliseconds[ids.places(p.seat[rows], p.heard[rows])] * 1000)
     _park(ward, cutters)
     oldest, touched = np.full((2, p.seats), NONE)
     np.minimum.at(oldest, p.seat, p.oldest)

@@ -1,4 +1,8 @@
-"""Of whom frames came, and how far: what whoever watches for silence wants to know of a step."""
+"""Of whom frames came, and how far: what whoever watches for silence wants to know of a step.
+
+A frame of which every sample is late (all its windows have closed) says nothing of its patient: after an index
+leapt too far ahead, all that a device goes on to send is such. Sent again while a window is open, a frame counts.
+"""
 
 from dataclasses import dataclass
 
@@ -14,7 +18,7 @@ class Heard:
     """Patients, each once, side by side.
 
     ``sample_us``: the time just after the newest sample of the session. ``at_us``: the log's time of the newest
-    entry that held a frame of it.
+    entry that held a frame of it that was not late as a whole.
     """
 
     patient: list[bytes]

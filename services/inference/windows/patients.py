@@ -30,6 +30,7 @@ _FIELDS: tuple[tuple[str, npt.DTypeLike], ...] = (
     ("scale", np.float32),
     ("oldest", np.int64),
     ("touched", np.int64),
+    ("heard", np.int64),
     ("order", np.int64),
 )
 
@@ -57,6 +58,7 @@ class Patients:
     scale: npt.NDArray[np.float32]  # millivolts per count of the newest frame
     oldest: Integers  # the entry from which on the open windows must be read again, NONE: no need
     touched: Integers  # the newest entry that held a frame of the current session
+    heard: Integers  # the newest entry that held a frame of it that was not late as a whole
     order: Integers  # scratch: which frame of a batch is a row's first
     pins: Integers  # (rows x cells) oldest entry with a sample of window w or later, in cell w % cells
 
@@ -96,13 +98,13 @@ class Patients:
         self.rate_mhz[row] = 0
         self.slot[row] = -1
         self.parked_end[row] = 0
-        self.oldest[row] = self.touched[row] = NONE
+        self.oldest[row] = self.touched[row] = self.heard[row] = NONE
         return row
 
     def forget(self, row: int) -> None:
         """Free a row that holds no slot."""
         self.slot[row] = -1
-        self.oldest[row] = self.touched[row] = NONE
+        self.oldest[row] = self.touched[row] = self.heard[row] = NONE
         self._free.append(row)
 
     def begin(self, row: int, session: int, start_us: int, rate_mhz: int) -> None:
@@ -129,7 +131,7 @@ class Patients:
             grown[:old] = getattr(self, field)
             setattr(self, field, grown)
         self.slot[old:] = -1
-        self.oldest[old:] = self.touched[old:] = NONE
+        self.oldest[old:] = self.touched[old:] = self.heard[old:] = NONE
         pins = np.full((new, self.cells), NONE, np.int64)
         pins[:old] = self.pins
         self.pins = pins

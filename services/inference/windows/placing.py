@@ -76,6 +76,8 @@ def place(ward: Ward, ring: Ring, pieces: Pieces) -> Tally:
         _append(ward, ring, pieces.some(np.flatnonzero(appends)))
     p.high_water[rows] = np.maximum(high, pieces.end)
     p.touched[rows] = entry
+    useful = late < pieces.count
+    p.heard[rows] = entry if useful.all() else np.where(useful, entry, p.heard[rows])
     _open(ward, ring, pieces)
     close_due(ward, ring, rows, entry)
     return Tally(pieces.count - late - duplicate, late, duplicate)

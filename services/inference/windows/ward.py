@@ -83,7 +83,7 @@ class Ward:
             if self.rings[rate].used == 0:
                 del self.rings[rate]
             p.slot[row] = -1
-        p.oldest[row] = p.touched[row] = NONE
+        p.oldest[row] = p.touched[row] = p.heard[row] = NONE
 
     def unpark(self, row: int) -> None:
         """The committed state need not hold a patient's parked samples any longer."""

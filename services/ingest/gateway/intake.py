@@ -24,6 +24,8 @@ from shared.sections import GatewaySettings
 
 # Seconds given as milliseconds or the like are a start in the last century, and no device is that old.
 YEAR_2000_US = 946_684_800_000_000
+# A device's sample clock may run so much faster than ours: after a day a percent is a quarter of an hour.
+_DRIFT = 100  # one part in
 # Faults of the bytes; any other fault of a record batch is one of a frame's fields.
 _BROKEN = frozenset({"empty", "length", "truncated", "version", "checksum", "count"})
 # Why the sender takes nothing: (text, seconds until it is worth trying again).
@@ -96,7 +98,8 @@ class Intake:
         frames = sum(map(len, runs))
         if frames > self._settings.max_frames:
             raise Refusal(413, "frames", f"a request holds at most {self._settings.max_frames} frames")
-        proposed = _proposed_starts(runs, int(now_s * 1e6), int(self._settings.max_clock_skew_s * 1e6))
+        now_us, skew_us = int(now_s * 1e6), int(self._settings.max_clock_skew_s * 1e6)
+        proposed = _proposed_starts(runs, now_us, skew_us)
         samples = _samples_of(runs)
         wait = self._allowance.take(samples)
         if wait > 0:
@@ -105,7 +108,9 @@ class Intake:
         try:
             async with asyncio.timeout_at(deadline):
                 standing = await self._starts.agree(proposed)
-            ticket = self._offer(_with_starts(runs, standing), now_s)
+            started = _with_starts(runs, standing)
+            _check_ends(started, now_us, skew_us)
+            ticket = self._offer(started, now_s)
         except TimeoutError:
             self._allowance.give_back(samples)
             raise busy("late") from None
@@ -181,6 +186,24 @@ def _check_starts(starts: "np.ndarray[tuple[int], np.dtype[np.int64]]", index: i
     if late.any():
         rule = "in the future; set the clock of the device or of the gateway"
         raise in_frame(index + int(np.argmax(late)), "session_start", "clock", rule)
+
+
+def _check_ends(runs: Sequence[Frames], now_us: int, skew_us: int) -> None:
+    """`Refusal` 422 for samples that cannot have been taken yet.
+
+    One wrong index would carry a patient's time ahead for good: all that really comes after it would be late.
+    """
+    index = 0
+    for run in runs:
+        header = run.headers
+        age_us = now_us - header["session_start_us"]
+        # Floats: an index near 2**53 times a billion is beyond 64 bits, and no microsecond matters here.
+        ends_us = (header["first"] + run.count) * (1e9 / header["rate_mhz"])
+        late = ends_us > age_us + skew_us + np.maximum(age_us, 0) / _DRIFT
+        if late.any():
+            rule = "its samples end in the future: correct the index, the clock or session_start, in a new session"
+            raise in_frame(index + int(np.argmax(late)), "first", "clock", rule)
+        index += len(run)
 
 
 def _with_starts(runs: Sequence[Frames], standing: dict[Session, int]) -> list[Frames]:

@@ -107,6 +107,20 @@ def test_a_device_that_vanishes_is_one_alarm_which_ends_when_it_is_back(
         until(lambda: said(client)[1:] == [("p03", "stream_lost", "ended")])
 
 
+def test_a_device_whose_index_leapt_ahead_is_lost_although_it_goes_on_sending_and_nothing_else_changes(
+    redis_url: str, client: Client, engine: Engine, strip: Strip
+) -> None:
+    with pulling(redis_url, engine), Devices(redis_url, WARD, SHARDS, strip) as devices:
+        watched(client)
+        devices.leap("p03", 100_000)
+        until(lambda: said(client) == [("p03", "stream_lost", "began")])
+        devices.leap("p03", 100_001)
+        until(lambda: said(client)[1:] == [("p03", "stream_lost", "ended")])
+        devices.stop()
+        until(lambda: caught_up(client))
+    assert differences(client, engine) == 0
+
+
 @pytest.mark.parametrize("replicas", [pytest.param(1, marks=pytest.mark.full), 3])
 def test_a_whole_source_that_stops_is_one_alarm_however_many_shards_and_replicas(
     redis_url: str, client: Client, engine: Engine, strip: Strip, replicas: int

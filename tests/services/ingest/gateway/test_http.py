@@ -1,6 +1,7 @@
 """HTTP as a device meets it: what is taken, and every way to be refused."""
 
 import json
+import time
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,36 @@ def test_a_broken_record_batch_is_refused(
 
 def test_a_batch_from_the_future_is_refused_for_its_clock(gateway: Fixture, batch: Fixture) -> None:
     refused(gateway.post_batch(batch(start_us=4_000_000_000_000_000)), 422, "clock")
+
+
+def test_an_index_that_leaps_into_the_future_is_refused_and_the_session_goes_on(
+    gateway: Fixture, frame: Fixture
+) -> None:
+    assert gateway.post(frame("leaps")).status == 200
+    error = refused(gateway.post([frame("leaps", first=3), frame("leaps", first=3_600_000)]), 422, "clock")
+    assert error.startswith("frame 1, first")
+    assert gateway.post(frame("leaps", first=3)).status == 200
+    assert [int(header["first"]) for header, _ in gateway.stored("leaps")] == [0, 3]
+
+
+def test_a_batch_whose_samples_end_in_the_future_is_refused(gateway: Fixture, batch: Fixture) -> None:
+    now_us = time.time_ns() // 1000
+    assert gateway.post_batch(batch(prefix="ahead", start_us=now_us, first=290 * 128)).status == 200
+    refused(gateway.post_batch(batch(prefix="ahead", start_us=now_us, first=310 * 128)), 422, "clock")
+
+
+def test_a_counter_that_began_long_ago_is_taken_where_no_start_is_stated(gateway: Fixture, frame: Fixture) -> None:
+    for first in (2**31, 2**31 + 250):  # a hundred days
+        assert gateway.post(frame("counter", first=first)).status == 200
+
+
+def test_a_sample_clock_that_runs_a_percent_fast_is_never_refused(gateway: Fixture, frame: Fixture) -> None:
+    day_s = 86_400
+    began_us = time.time_ns() // 1000 - 30 * day_s * 1_000_000
+    month = day_s * 30 * 250
+    for first in (0, month, month + month // 100):
+        assert gateway.post(frame("fast", session_start=began_us, first=first)).status == 200
+    refused(gateway.post(frame("fast", session_start=began_us, first=month + month // 90)), 422, "clock")
 
 
 def test_a_batch_whose_start_is_no_microseconds_is_refused(gateway: Fixture, batch: Fixture) -> None:
