@@ -86,9 +86,12 @@ class ShardPosition:
         return cls(sequence=int(sequence), **known)
 
     def needed(self, horizon_ms: int, now_ms: int) -> str:
-        """The oldest entry id still needed: the owner's rewind, or older by the replay horizon."""
+        """The oldest entry id still needed: the owner's rewind, or older by the replay horizon.
+
+        ``now_ms``: the store's clock. Where it was set back, ids go on at the old time, so that is when now is.
+        """
         rewind = parse_id(self.rewind)
-        horizon = (max(0, now_ms - horizon_ms), 0)
+        horizon = (max(0, max(now_ms, parse_id(self.offset)[0]) - horizon_ms), 0)
         milliseconds, sequence = min(rewind, horizon)
         return f"{milliseconds}-{sequence}"
 

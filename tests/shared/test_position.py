@@ -56,6 +56,11 @@ def test_the_replay_horizon_keeps_entries_older_than_need() -> None:
     assert ShardPosition(rewind="80000-3").needed(horizon_ms=60_000, now_ms=90_000) == "30000-0"
 
 
+def test_after_the_clock_is_set_back_what_is_behind_the_newest_entries_is_trimmed_as_usual() -> None:
+    position = ShardPosition(offset="90000-7", rewind="80000-3")
+    assert position.needed(horizon_ms=60_000, now_ms=5_000) == position.needed(60_000, 90_000) == "30000-0"
+
+
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**60), st.integers(50_000, 1_000_000), st.integers(0, 2**40))
 def test_a_mark_reads_back_as_it_was_packed(session: int, start: int, rate: int, window: int) -> None:
     mark = PatientMark(session, start, rate, window, window * 500, window * 500 + 1000)

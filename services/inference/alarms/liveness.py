@@ -19,7 +19,7 @@ from services.inference.alarms.commands import Action, Applied, Command, Outcome
 from services.inference.alarms.judgement import Moment, announced, answer
 from services.inference.alarms.roll import Roll
 from services.inference.alarms.rules import TECHNICAL_PRIORITY, Rules, micros
-from services.inference.alarms.slot import Finding, Slot, judge, move
+from services.inference.alarms.slot import Finding, Slot, judge, move, not_beyond
 from services.inference.alarms.terms import Cause, Kind, Phase, Priority, Trigger
 from services.inference.alarms.together import Look, Tally, Together
 from services.inference.alarms.watches import Watch, everybody, is_system, of_shard, of_source, subject
@@ -69,6 +69,7 @@ class Liveness:
         self._shard = shard
         self._roll = Roll()
         self._looked_us: int | None = None
+        self._steady_us = 0  # since when the clock has only gone forward, as far as looks tell
         self._watches: dict[bytes, Watch] = {}  # of those in alarm, refractory or disarmed
         self._changed: set[bytes] = set()
         self._census = Census()
@@ -102,7 +103,7 @@ class Liveness:
         if self._watches:
             for name, at in zip(patients, at_us.tolist(), strict=True):
                 watch = self._watches.get(name)
-                if watch is not None and at >= watch.slot.began_us:
+                if watch is not None and at >= self._began_us(watch.slot):
                     alerts += self._returned(name, at)
         return alerts
 
@@ -110,13 +111,23 @@ class Liveness:
         """The log has been read to its end at ``now_us``. To be called about once a second.
 
         Time that passed without a look (a third of ``stream_lost_s``, or all before the first) is given back to
-        everybody.
+        everybody. Nothing that was heard lies ahead of now: where the clock was set back, entry ids go on at the
+        old time, and silence would count only when the clock has come there again.
         """
         if self._looked_us is None:
+            self._steady_us = now_us
             self._roll.begin(now_us)
+        elif now_us < self._looked_us:
+            self._steady_us = now_us
+            self._roll.set_back(self._looked_us - now_us, now_us)
         elif now_us - self._looked_us > self._lost_us // 3:
             self._roll.forgive(now_us - self._looked_us, now_us)
         self._looked_us = now_us
+        self._roll.set_back(0, now_us)
+        for key, watch in self._watches.items():
+            slot = not_beyond(watch.slot, now_us, self._rules.courses[watch.slot.kind])
+            if slot is not watch.slot:
+                self._watches[key] = replace(watch, slot=slot)
 
     def tally(self) -> Tally:
         """This shard's patients by source, for `Together`."""
@@ -190,12 +201,20 @@ class Liveness:
     def _lost_us(self) -> int:
         return micros(self._rules.settings.stream_lost_s)
 
+    def _began_us(self, slot: Slot) -> int:
+        """When an alarm began; if that lies ahead, the clock was set back: then when it was, or was first read."""
+        ahead = self._looked_us is not None and slot.began_us > self._looked_us
+        return self._steady_us if ahead else slot.began_us
+
     def _of_many(self, together: Together, now_us: int) -> list[Alert]:
         """Sources, shards or everybody: who of them is back, and who is silent as a whole."""
         alerts: list[Alert] = []
         for key in [key for key, watch in self._watches.items() if is_system(key)]:
             about = subject(key)
-            if together.back(self._watches[key].slot.began_us, session=about.session, shard=about.shard):
+            slot = self._watches[key].slot
+            if slot.began_us > now_us and not together.complete:
+                continue  # the clock was set back: some may still report times of before
+            if together.back(self._began_us(slot), session=about.session, shard=about.shard):
                 alerts += self._returned(key, now_us)
         quiet = [of_source(session) for session in together.quiet.tolist()]
         quiet += [of_shard(shard) for shard in together.quiet_shards.tolist()]

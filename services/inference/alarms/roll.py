@@ -90,6 +90,16 @@ class Roll:
         known = self.since < NEVER_US
         self.since[known] = np.minimum(self.since[known] + by_us, now_us)
 
+    def set_back(self, by_us: int, now_us: int) -> None:
+        """The clock was set back: who was silent stays so for as long as before, and nothing lies ahead of now.
+
+        Called with 0, too: entry ids go on at the old time, so what is heard now seems to come from the future.
+        """
+        heard, known = self.heard > 0, self.since < NEVER_US
+        self.heard[heard] = np.minimum(self.heard[heard] - by_us, now_us)
+        self.since[known] = np.minimum(self.since[known] - by_us, now_us)
+        self.base[known] = np.minimum(self.base[known] - by_us, now_us)
+
     def restart(self, rows: Bools, now_us: int) -> None:
         """The silence of these counts anew."""
         self.since[rows] = np.maximum(self.since[rows], now_us)

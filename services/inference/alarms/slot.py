@@ -87,6 +87,19 @@ def judge(slot: Slot, finding: Finding | None, now_us: int, course: Course, alar
     return moves
 
 
+def not_beyond(slot: Slot, now_us: int, course: Course) -> Slot:
+    """The slot with what time will do no further off than it can be from now: the clock may have been set back."""
+    spans = {
+        Phase.RAISED: course.escalate_us,
+        Phase.LATCHED: course.latch_timeout_us,
+        Phase.REFRACTORY: course.refractory_us,
+    }
+    span = spans.get(slot.phase, NEVER_US)
+    if NEVER_US in (span, slot.due_us) or slot.due_us <= now_us + span:
+        return slot
+    return replace(slot, due_us=now_us + span)
+
+
 def condition(slot: Slot, finding: Finding) -> Trigger | None:
     """The one trigger that a finding pulls, if any."""
     match slot.phase:

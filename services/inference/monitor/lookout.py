@@ -98,8 +98,10 @@ class Lookout:
                     newest[shard] = number, at
         settings = rules.settings
         lost_us = round(settings.stream_lost_s * 1e6)
-        fresh_us = max(now_us.values()) - lost_us // 3
-        complete = len(newest) == self._shards and min(at for _, at in newest.values()) >= fresh_us
+        latest_us = max(now_us.values())
+        # Nobody looks later than now: who seems to has not looked since the clock was set back.
+        lately = [abs(at - latest_us) <= lost_us // 3 for _, at in newest.values()]
+        complete = len(newest) == self._shards and all(lately)
         kept = [
             report.rows[np.isin(report.rows["shard"], [s for s, (n, _) in newest.items() if n == number])]
             for number, report in enumerate(reports)
@@ -107,7 +109,7 @@ class Lookout:
         return Together.of(
             np.concatenate(kept),
             complete,
-            max(now_us.values()),
+            latest_us,
             lost_us,
             settings.system_patients,
             gather_us=round(settings.gather_s * 1e6),

@@ -67,6 +67,13 @@ def test_nobody_is_silent_as_a_whole_while_a_shard_has_not_been_heard_of_lately(
     assert quiet(lookout, 10) == []
 
 
+def test_nobody_is_silent_as_a_whole_while_a_shard_has_not_been_looked_at_since_the_clock_was_set_back(
+    client: Client, lookout: Lookout
+) -> None:
+    other(client, -3600, tally(1, 10))
+    assert quiet(lookout, 10) == []
+
+
 def test_who_looked_last_at_a_shard_is_believed(client: Client, lookout: Lookout) -> None:
     other(client, 1, tally(1, 10), tally(0, 1))  # it held the first shard, too, but not any more
     assert quiet(lookout, 10) == [7]
