@@ -164,8 +164,9 @@ def kubernetes_redis(start_redis: Callable[..., int], tmp_path: Path) -> int:
     """A server with the configuration that the manifests mount, and the users of docs/operations.md."""
     documented = (KUBERNETES.parents[1] / "docs" / "operations.md").read_text(encoding="utf-8")
     users = [line.strip() for line in documented.splitlines() if line.strip().startswith("user ")]
-    assert len(users) == 3
-    (tmp_path / "users.acl").write_text("\n".join(users).replace("PASSWORD", "secret-of-a-test") + "\n")
+    assert len(users) == 4
+    text = "\n".join(users).replace("PASSWORD", "secret-of-a-test").replace("ANOTHER", "another-secret")
+    (tmp_path / "users.acl").write_text(text + "\n")
     config = (KUBERNETES / "components" / "redis" / "redis.conf").read_text(encoding="utf-8")
     assert config.count("/data") == config.count("/acl/users.acl") == 1
     config = config.replace("/data", str(tmp_path)).replace("/acl/users.acl", str(tmp_path / "users.acl"))
@@ -209,3 +210,13 @@ def test_the_probe_of_the_manifests_may_ping_and_nothing_else(kubernetes_redis: 
     probe.close()
     with pytest.raises(RedisUnavailable):
         connect(f"redis://127.0.0.1:{kubernetes_redis}")
+
+
+def test_the_operator_of_the_manifests_may_do_what_the_page_tells_people_to_do(kubernetes_redis: int) -> None:
+    with connect(f"redis://operator:another-secret@127.0.0.1:{kubernetes_redis}") as operator:
+        operator.config_set("maxmemory", 1 << 30)
+        operator.config_set("appendonly", "yes")
+        operator.execute_command("ACL", "SETUSER", "selfmis", ">new")
+        operator.execute_command("ACL", "SETUSER", "selfmis", "<secret-of-a-test")
+        assert operator.bgsave()
+    connect(f"redis://selfmis:new@127.0.0.1:{kubernetes_redis}").close()
