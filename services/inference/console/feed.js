@@ -50,9 +50,7 @@ export class Feed {
   async #open(signal, lastId) {
     if (lastId === null) {
       const { alerts, cursor } = await this.api.get(`/api/alerts?${query({ limit: ALERTS })}`, signal);
-      const system = await this.api.get(`/api/alerts?${query({ limit: ALERTS, kind: "system_silent" })}`, signal);
       for (const alert of alerts) this.ward.hear(alert);
-      for (const alert of [...system.alerts].reverse()) this.ward.apply(alert);
       this.stream.lastId = cursor;
       this.changed();
       return this.api.stream("/api/alerts/stream", signal, cursor);
@@ -90,6 +88,7 @@ export class Feed {
     this.ward.setClock(summary.now_us);
     const all = [...listed.patients, ...(found?.patients ?? []), ...(open ? [open] : [])];
     this.ward.replace(all, listed.total, asked, this.open);
+    this.ward.replaceSystem(summary.system, asked);
     this.told(summary);
   }
 }

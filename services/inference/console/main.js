@@ -119,7 +119,8 @@ function show() {
   const beyond = ward.total > MOST ? ` of ${count(ward.total)} (the ${count(MOST)} at highest risk; search finds the others)` : "";
   text(byId("shown"), `${count(list.length)} ${list.length === 1 ? "patient" : "patients"}${beyond}`);
   const urgent = showCounts(alarms.show());
-  sound.want(link.state === "live" ? urgent : null);
+  const heard = sound.want(urgent ?? (link.state === "lost" ? "lost" : null));
+  if (heard) showSound(heard);
   if (state.summary) showSummary(state.summary);
   patient.refresh();
   attribute(byId("ready"), "data-patients", ward.patients.size);
@@ -181,10 +182,14 @@ function dress() {
 }
 
 async function toggleSound() {
-  const now = await sound.toggle();
+  showSound(await sound.toggle());
+}
+
+function showSound(now) {
+  const was = byId("sound-word").textContent;
   attribute(byId("sound"), "aria-pressed", String(now === "on"));
   text(byId("sound-word"), `Sound ${now}`);
-  if (now === "blocked") toast("This browser makes no sound.", "bad");
+  if (now === "blocked" && was !== "Sound blocked") toast("This browser makes no sound.", "bad");
 }
 byId("sound").addEventListener("click", toggleSound);
 

@@ -14,6 +14,11 @@ import {
 
 const POINTS = 600;
 const TALL_MM = 40;
+// Who is not known (yet): nothing of whoever was looked at before may stand under another name.
+const NOBODY = {
+  status: "", device: "", muted: false, alarms: [], scores: null, type: null, end_us: 0, quality: null, outcome: null,
+  rejected_for: [],
+};
 const POLARITIES = { upright: "upright", inverted: `${UPSIDE_DOWN}: then its scores mean nothing` };
 
 export class PatientView {
@@ -111,9 +116,10 @@ export class PatientView {
   }
 
   refresh() {
-    const patient = this.patient === null ? null : this.ward.patients.get(this.patient);
-    if (!patient) return;
-    const signal = this.ward.signal(patient);
+    if (this.patient === null) return;
+    const known = this.ward.patients.get(this.patient);
+    const patient = known ?? NOBODY;
+    const signal = known ? this.ward.signal(known) : "unheard";
     attribute(byId("p-paper"), "data-signal", signal);
     text(byId("p-signal"), signal === "live" ? "" : signalName(signal));
     text(byId("p-status"), patient.status);
@@ -128,11 +134,13 @@ export class PatientView {
   }
 
   #actions({ status, muted }) {
-    this.buttons.mute.hidden = status === "discharged";
+    const known = status !== "";
+    this.buttons.mute.hidden = !known || status === "discharged";
     this.buttons.unmute.hidden = !muted;
-    this.buttons.admit.hidden = status === "admitted";
+    this.buttons.admit.hidden = !known || status === "admitted";
     this.buttons.standby.hidden = status !== "admitted";
-    this.buttons.discharge.hidden = status === "discharged";
+    this.buttons.discharge.hidden = !known || status === "discharged";
+    this.buttons.device.hidden = !known;
   }
 
   #alarms(patient) {

@@ -1,10 +1,11 @@
 // Audible alarms, off until somebody turns them on: pulses in bursts, more and closer the more urgent, after the idea
-// of IEC 60601-1-8. Only unacknowledged physiological alarms sound.
+// of IEC 60601-1-8. Unacknowledged physiological alarms sound, and a lost connection, or silence would mean both.
 
 const BURSTS = {
   high: { every: 8, pulses: [0, 0.25, 0.5, 1.0, 1.25, 1.9, 2.15, 2.4, 2.9, 3.15], pitch: 659, last: 0.15 },
   medium: { every: 16, pulses: [0, 0.35, 0.7], pitch: 523, last: 0.2 },
   low: { every: 32, pulses: [0], pitch: 440, last: 0.25 },
+  lost: { every: 20, pulses: [0, 0.5], pitch: 330, last: 0.35 }, // nobody knows how the patients are
 };
 
 export class Sound {
@@ -30,11 +31,22 @@ export class Sound {
     return "on";
   }
 
-  // The most urgent unanswered priority, or null; called once a second.
+  // The most urgent unanswered priority, "lost", or null; called once a second. While it is on, gives "on" or "blocked":
+  // a browser may take away what it gave, and is asked for it again.
   want(priority) {
     if (priority !== this.priority) this.next = 0;
     this.priority = priority;
-    if (!this.on || !priority || Date.now() < this.next) return;
+    if (!this.on) return null;
+    if (this.context.state !== "running") {
+      this.context.resume().catch(() => {});
+      this.next = 0;
+      return "blocked";
+    }
+    if (priority && Date.now() >= this.next) this.#burst(priority);
+    return "on";
+  }
+
+  #burst(priority) {
     const burst = BURSTS[priority];
     if (!burst) return;
     const start = this.context.currentTime + 0.05;

@@ -11,6 +11,9 @@ const TOP = 16;
 const AXIS = 20;
 const HEIGHT = TOP + LINE + 10 + ROW * (TYPES.length + 1) + 6 + AXIS;
 const STEPS_S = [10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400];
+// Points that one chart holds: a view that is left open for days must not grow without end.
+const MOST = 2000;
+const SPARE = 500;
 // Points further apart than this many times the usual distance have nothing between them.
 const HOLE = 2.5;
 const SHORTEST_US = 10_000_000;
@@ -50,6 +53,10 @@ export class Trend {
     const last = this.points[this.points.length - 1];
     if (!point.end_us || (last && point.end_us <= last.end_us)) return;
     this.points.push(point);
+    if (this.points.length > MOST) {
+      this.points.splice(0, SPARE);
+      if (this.at !== null) this.at = this.at < SPARE ? null : this.at - SPARE;
+    }
     this.draw();
   }
 

@@ -15,6 +15,7 @@ export class Ward {
   constructor() {
     this.patients = new Map();
     this.system = new Map();
+    this.systemMs = new Map(); // when an alert last told of each
     this.alerts = [];
     this.total = 0;
     this.offsetUs = 0; // the server's clock against ours
@@ -42,6 +43,14 @@ export class Ward {
     for (const [name, known] of this.patients) {
       if (!named.has(name) && name !== kept && !(known.heardMs > askedMs)) this.patients.delete(name);
     }
+  }
+
+  // All alarms in force that are about nobody alone, asked for at `askedMs`.
+  replaceSystem(list, askedMs) {
+    const heard = (alarm) => (this.systemMs.get(alarm) ?? 0) > askedMs;
+    for (const alarm of [...this.system.keys()]) if (!heard(alarm)) this.system.delete(alarm);
+    for (const given of list) if (!heard(given.alarm)) this.system.set(given.alarm, given);
+    for (const [alarm, atMs] of [...this.systemMs]) if (atMs <= askedMs) this.systemMs.delete(alarm);
   }
 
   // One patient's newest view.
@@ -84,7 +93,10 @@ export class Ward {
       began_us: alert.began_us,
     };
     if (!alert.patient) {
-      if (alert.alarm) this.system.set(alert.alarm, { ...slot, session: alert.session });
+      if (alert.alarm) {
+        this.system.set(alert.alarm, { ...slot, session: alert.session });
+        this.systemMs.set(alert.alarm, Date.now());
+      }
       if (!ACTIVE.has(alert.phase)) this.system.delete(alert.alarm);
       return;
     }

@@ -87,6 +87,25 @@ def test_an_alarm_acknowledged_by_keys_alone_is_acknowledged_on_every_screen(
     assert mine.evaluate("sessionStorage.getItem('selfmis.who')") == "Nurse Joy"
 
 
+def test_nothing_of_one_patient_stands_under_the_name_of_another(house: House, api: int, visit: Visit) -> None:
+    house.device("known-1", 17)
+    page = visit(api, "#/patient/known-1")
+    page.wait_for_selector('#p-status[data-status="admitted"]')
+    page.wait_for_selector("#p-alarms .card")
+    until(lambda: "%" in page.locator("#p-bars").inner_text(), "scores")
+    page.evaluate("location.hash = '#/patient/nobody'")
+    until(lambda: page.locator("#p-name").inner_text() == "nobody", "another name")
+    shown = {name: page.locator(f"#p-{name}").inner_text() for name in ("status", "bars", "facts", "alarms")}
+    assert shown["status"] == ""
+    assert "%" not in shown["bars"] + shown["facts"]
+    assert "ago" not in shown["facts"]
+    assert "No alarm is in force." in shown["alarms"]
+    assert page.locator("#p-muted").is_hidden()
+    assert all(
+        page.locator(f"#p-{name}").is_hidden() for name in ("mute", "standby", "discharge", "admit", "device")
+    )
+
+
 def test_the_keys_are_told_and_arrows_move_over_tiles(house: House, api: int, visit: Visit) -> None:
     for name in ("keys-1", "keys-2"):
         house.device(name)

@@ -70,6 +70,57 @@ def test_an_alarm_of_a_whole_source_has_no_patient_and_goes_when_it_ends(run: Ca
     assert run("ward", code, [silent, ended]) == [[["system_silent", ""]], [], 0]
 
 
+def test_alarms_of_sources_are_those_of_the_summary_but_for_what_was_heard_since_it_was_asked_for(
+    run: Callable[..., Any],
+) -> None:
+    silent = ALERT | {"patient": "", "kind": "system_silent", "priority": "medium"}
+    code = """
+      const w = new m.Ward(), asked = Date.now() - 50, names = () => w.active().map((a) => a.alarm);
+      w.replaceSystem([given[1]], asked); const first = names();
+      w.apply(given[0]); w.replaceSystem([given[1]], asked); const heard = names().sort();
+      w.replaceSystem([], Date.now() + 1); return [first, heard, names()];"""
+    assert run("ward", code, [silent, silent | {"alarm": "b"}]) == [["b"], ["a", "b"], []]
+
+
+def test_a_chart_that_is_left_open_for_days_stays_bounded(run: Callable[..., Any]) -> None:
+    code = """
+      const canvas = document.createElement('canvas');
+      const box = document.body.appendChild(document.createElement('div'));
+      box.append(canvas); box.style.width = '0px';
+      const t = new m.Trend(canvas, document.createElement('p'), () => ({}));
+      for (let i = 1; i <= 20000; i += 1) t.add({ end_us: i * 5e6, scores: null, quality: null });
+      const times = t.points.map((p) => p.end_us);
+      return [times.length <= 2000, times.at(-1), times.every((us, i) => !i || us > times[i - 1])];"""
+    assert run("trend", code) == [True, 20000 * 5e6, True]
+
+
+def test_what_sounds_is_the_alarm_or_the_lost_connection_and_a_browser_that_falls_silent_is_told(
+    run: Callable[..., Any],
+) -> None:
+    code = """
+      const started = [];
+      const param = () => ({ setValueAtTime() {}, linearRampToValueAtTime() {}, value: 0 });
+      const start = () => started.push(1), connect = (to) => to;
+      const node = () => ({ gain: param(), frequency: param(), connect, start, stop() {} });
+      class Context {
+        state = 'running'; currentTime = 0; destination = {};
+        resume() { return Promise.resolve(); }
+        createGain() { return node(); }
+        createOscillator() { return node(); }
+      }
+      window.AudioContext = Context;
+      const s = new m.Sound();
+      const heard = (what) => { started.length = 0; return [s.want(what), started.length > 0]; };
+      const off = heard('high'); await s.toggle();
+      const found = [off, heard(null), heard('lost'), heard('high'), heard('high')];
+      s.context.state = 'suspended'; found.push(heard('high'));
+      s.context.state = 'running'; found.push(heard('high'));
+      return found;"""
+    assert run("sound", code) == [
+        [None, False], ["on", False], ["on", True], ["on", True], ["on", False], ["blocked", False], ["on", True],
+    ]  # fmt: skip
+
+
 def test_who_is_not_listed_any_more_goes_but_for_the_one_who_is_looked_at(run: Callable[..., Any]) -> None:
     code = """
       const w = new m.Ward(), p = (patient) => ({ patient, status: 'admitted', end_us: 1, alarms: [] });
