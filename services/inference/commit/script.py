@@ -59,6 +59,13 @@ class Script:
             return error
 
 
+# KEYS: one. ARGV: its value, keep ms. A SET that a full Redis takes, too: DEL is a write that it allows, and after
+# it all are (see COMMIT). It is when Redis is full that what replicas say of themselves is wanted.
+PUT = Script("""
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+""")
+
 # KEYS: lease, position, counters, alerts, audit, dead letters, commands, the hashes of the kinds, then the
 #       trend of each patient who has new points.
 # ARGV: one packed list of: token, lease ms, expected sequence, next sequence, commit id, offset, rewind, command,

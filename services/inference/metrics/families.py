@@ -17,6 +17,7 @@ from prometheus_client.core import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.utils import floatToGoString
 
+from services.inference.alarms.census import WAITING
 from services.inference.alarms.commands import Outcome as CommandOutcome
 from services.inference.alarms.rules import TECHNICAL_PRIORITY
 from services.inference.alarms.terms import ACTIVE as ACTIVE_PHASES
@@ -110,7 +111,12 @@ def _gathered(snapshot: Snapshot) -> Iterator[Metric]:
     yield _histogram(c.BATCH, {(): _buckets(fast, "batch", "batch")})
     yield _counter(c.STEPS, {(): fast.get("steps", 0)})
     yield _counter(c.RELOADS, {(): fast.get("reloads", 0)})
-    ages: dict[Labels, float] = {(AlarmKind.MI.label, priority.label): 0.0 for priority in PRIORITIES}
+    # Where alarms wait and no replica tells since when, nothing is said: 0 would say that nobody waits.
+    active = _grouped(snapshot.counters)["active"].items()
+    labels_of = {phase.label for phase in WAITING}
+    waiting = {(kind, priority) for (kind, _, priority, phase), count in active if count and phase in labels_of}
+    nobody = {(AlarmKind.MI.label, priority.label) for priority in PRIORITIES} - waiting
+    ages: dict[Labels, float] = dict.fromkeys(sorted(nobody), 0.0)
     for replica in snapshot.replicas:
         for name, began_us in replica.unacknowledged.items():
             labels = tuple(name.split("|"))

@@ -16,7 +16,7 @@ from redis import RedisCluster
 
 from services.inference.alarms import Rules
 from services.inference.alarms.together import NOBODY, TALLY, Tally, Together
-from services.inference.commit.script import Script
+from services.inference.commit.script import PUT
 from shared.redis.connection import Client
 from shared.shards import report_key, stream_key
 
@@ -24,13 +24,6 @@ MOST_BETWEEN_S = 1.0
 _HEAD = struct.Struct("<BxH4x")
 _VERSION = 1
 _LOOKED = np.dtype([("shard", "<u2"), ("at_us", "<i8")])
-
-# KEYS: the report. ARGV: it, keep ms. DEL is a write that a full Redis allows, and after it all (see COMMIT): it
-# is when Redis is full that ingest holds back and everybody falls silent.
-_TELL = Script("""
-redis.call('DEL', KEYS[1])
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-""")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -120,7 +113,7 @@ class Lookout:
         if any(name != self._replica for name in live):
             report = Report(self._own, np.concatenate([NOBODY, *tallies.values()]))
             keep_ms = max(1000, round(rules.settings.stream_lost_s * 1000 / 3))
-            _TELL(self._client, (report_key(self._replica),), report.pack(), keep_ms)
+            PUT(self._client, (report_key(self._replica),), report.pack(), keep_ms)
 
     def _times(self, shards: Collection[int]) -> dict[int, int]:
         client = self._client

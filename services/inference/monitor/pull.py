@@ -173,7 +173,7 @@ class PullLoop:
         self._next_tell = self._clock() + TELL_EVERY_S
         self.pulse.patients = sum(len(shard) for shard in self._shards.values())
         self.pulse.unacknowledged = oldest(slot for shard in self._shards.values() for slot in shard.slots())
-        with suppress(ResponseError):  # a full Redis takes commits but no pulse, which is for watching only
+        with suppress(ResponseError):  # for watching only; a full Redis takes the pulse, and no figures of speed
             tell(self._reading, self._replica, self.pulse)
             speed.add(self._reading, self._account.gained(self.pulse))
 

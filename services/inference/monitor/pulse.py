@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from services.inference.commit.script import PUT
 from shared.redis.connection import Client
 from shared.shards import REPLICAS_KEY, pulse_key
 
@@ -128,7 +129,7 @@ class Pulse:
 
 def tell(client: Client, replica: str, pulse: Pulse) -> None:
     """Write a pulse where views find it."""
-    client.set(pulse_key(replica), json.dumps(pulse.to_json()), px=KEPT_MS)
+    PUT(client, (pulse_key(replica),), json.dumps(pulse.to_json()), KEPT_MS)
 
 
 def pulses(client: Client) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -123,6 +123,19 @@ def test_the_oldest_alarm_that_waits_decides_over_all_replicas(
     assert value("replicas") == 2
 
 
+def test_of_an_alarm_that_waits_without_a_replica_to_tell_since_when_no_age_is_said(
+    client: Client, scrape: Callable[..., Value]
+) -> None:
+    """0 would say that nobody waits, and resolve the page about it."""
+    client.hset(counters_key(1), "active|mi|IMI|high|raised", 1)
+    client.hset(counters_key(1), "active|mi|IMI|medium|acknowledged", 1)
+    value = scrape()
+    with pytest.raises(KeyError):
+        value("alarm_unacknowledged_age_seconds", kind="mi", priority="high")
+    assert value("alarm_unacknowledged_age_seconds", kind="mi", priority="medium") == 0
+    assert value("alarms_active", kind="mi", type="IMI", priority="high", phase="raised") == 1
+
+
 def test_what_replicas_measured_outlives_them(client: Client, scrape: Callable[..., Value]) -> None:
     for _replica in range(2):
         pulse, account = Pulse(), speed.Account()
