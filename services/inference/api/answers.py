@@ -174,6 +174,7 @@ class Patients(Answer):
 
     total: int
     offset: int
+    age_ms: int = Field(description="how long ago the ward was read: what was committed since may be missing")
     patients: list[Patient]
 
 

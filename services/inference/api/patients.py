@@ -1,5 +1,6 @@
 """Who is watched and how they are: list, one, trend."""
 
+import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -38,11 +39,12 @@ def routes(sources: Sources) -> APIRouter:
         alarm: Literal["mi", "technical"] | None = None,
     ) -> Response:
         """Everybody, a page at a time: MI alarms first, by priority, then by any-MI; or by name."""
-        ward = sources.ward.now()
+        ward, age_s = sources.ward.aged()
         wanted = Wanted(search, None if status is None else Status[status.upper()], alarm or "", sort == "name")
         rows = ward.rows(wanted)
         page = ward.views(rows[offset : offset + limit])
-        return Response(as_json({"total": len(rows), "offset": offset, "patients": page}), media_type=JSON)
+        answer = {"total": len(rows), "offset": offset, "age_ms": math.ceil(age_s * 1000), "patients": page}
+        return Response(as_json(answer), media_type=JSON)
 
     @router.get("/{patient:path}/trend", response_model=answers.Trend, responses=UNKNOWN)
     def trend(

@@ -21,18 +21,22 @@ class RecentWard:
         self._read, self._clock = read, clock
         self._lock = threading.Lock()
         self._kept: Ward | None = None
-        self._until = 0.0
+        self._begun = self._until = 0.0
 
     def now(self) -> Ward:
         """The ward, as it was read a moment ago or is read now."""
+        return self.aged()[0]
+
+    def aged(self) -> tuple[Ward, float]:
+        """The same, and how many seconds ago reading it began: what was committed since may be missing."""
         with self._lock:
             if self._kept is None or self._clock() >= self._until:
                 begun = self._clock()
                 self._kept = None
                 found = self._read()
                 took = self._clock() - begun
-                self._kept, self._until = found, begun + min(MOST_S, SHARE * took)
-            return self._kept
+                self._kept, self._begun, self._until = found, begun, begun + min(MOST_S, SHARE * took)
+            return self._kept, self._clock() - self._begun
 
     def forget(self) -> None:
         """Something was changed through this process: whoever asks next sees it."""

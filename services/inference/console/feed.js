@@ -87,7 +87,9 @@ export class Feed {
     ]);
     this.ward.setClock(summary.now_us);
     const all = [...listed.patients, ...(found?.patients ?? []), ...(open ? [open] : [])];
-    this.ward.replace(all, listed.total, asked, this.open);
+    // The API reads a large ward less often than it is asked: a list is as old as its reading.
+    const read = asked - Math.max(listed.age_ms, found?.age_ms ?? 0);
+    this.ward.replace(all, listed.total, read, this.open);
     this.ward.replaceSystem(summary.system, asked);
     this.told(summary);
   }

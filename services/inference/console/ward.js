@@ -31,7 +31,7 @@ export class Ward {
     this.offsetUs = serverUs - Date.now() * 1000;
   }
 
-  // Everybody that is to be shown, asked for at `askedMs` (our clock), of `total` on the ward. `kept`: stays, listed
+  // Everybody that is to be shown, read no earlier than `askedMs` (our clock), of `total` on the ward. `kept`: stays, listed
   // or not. Who is not refreshed any more must go, or old figures would stand beside new ones.
   replace(list, total, askedMs, kept = null) {
     this.total = total;

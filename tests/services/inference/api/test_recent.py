@@ -29,6 +29,14 @@ def test_a_reading_serves_for_as_long_as_ten_take() -> None:
     assert recent.now().names == ("2",)
 
 
+def test_a_reading_tells_how_old_it_is_from_when_it_began() -> None:
+    slow = Slow(0.1)
+    recent = RecentWard(slow, clock=lambda: slow.now)
+    assert recent.aged()[1] == pytest.approx(0.1)
+    slow.now = 0.7
+    assert recent.aged()[1] == pytest.approx(0.7)
+
+
 def test_after_a_change_it_is_read_again() -> None:
     slow = Slow(0.1)
     recent = RecentWard(slow, clock=lambda: slow.now)
