@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.prepare.defaults import RECORDS_A_PART
-from training.prepare.listing import Listing, entries
+from training.prepare.listing import Listing, PrepareError, entries
 from training.prepare.part import Cutting, Job
 
 
@@ -41,6 +41,25 @@ def without_duplicates(listings: Sequence[Listing]) -> list[Planned]:
             known.add(record)
         planned[listing.name] = Planned(listing, take, int(present.sum() - take.sum()))
     return [planned[listing.name] for listing in listings]
+
+
+def refuse_patients_in_two_folds(planned: Sequence[Planned]) -> None:
+    """Refuse a patient with records in two folds: a model would be tested on whom it was trained on.
+
+    Patients are told apart as the store does it, by what `Listing.table` calls them, over all sources; records of
+    no known patient or fold are passed over, and so are those that are not taken. Memory is an entry a patient.
+    """
+    folds: dict[str, tuple[int, str]] = {}
+    for source in planned:
+        listing = source.listing
+        known = listing.table.loc[source.take, ["patient", "fold"]].dropna().drop_duplicates()
+        for patient, number in zip(known["patient"].tolist(), known["fold"].tolist(), strict=True):
+            fold, before = folds.setdefault(str(patient), (int(number), listing.name))
+            if fold != int(number):
+                raise PrepareError(
+                    f"patient {str(patient).partition(':')[2]!r:.40} is in fold {fold} (of {before}) and in fold"
+                    f" {int(number)} (of {listing.name}): give all records of a patient the same fold"
+                )
 
 
 def jobs(

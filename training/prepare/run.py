@@ -17,7 +17,7 @@ from training.prepare.mimic import RECORD_LIST, list_mimic
 from training.prepare.normalised import RECORDS, list_normalised
 from training.prepare.part import Cutting, Job, Outcome
 from training.prepare.plain import list_plain
-from training.prepare.plan import Planned, jobs, without_duplicates
+from training.prepare.plan import Planned, jobs, refuse_patients_in_two_folds, without_duplicates
 from training.prepare.ptbxl import DATABASE, list_ptbxl
 from training.progress import Progress
 from training.store import Part, Source, finish
@@ -71,13 +71,14 @@ def _refuse_labels(source: Path, labels: Path | None) -> None:
 
 
 def plan_sources(listings: Sequence[Listing]) -> list[Planned]:
-    """Every record once. Refuses sources of which not one record has its files."""
+    """Every record once. Refuses sources of which not one record has its files, and a patient in two folds."""
     planned = without_duplicates(listings)
     if not any(source.records for source in planned):
         listing = listings[0]
         raise PrepareError(
             f"{listing.folder}: none of the {len(listing.table):,} records that its table names has files there"
         )
+    refuse_patients_in_two_folds(planned)
     return planned
 
 

@@ -40,9 +40,9 @@ def test_a_store_is_described_by_label_fold_and_source(
     assert main(["--describe", str(tmp_path / "store")]) == 0
     shown = capsys.readouterr().out
     rows = {words[0]: words[1:] for line in shown.splitlines() if (words := line.split())}
-    assert rows["label"] == ["all", "2", "3", "4", "5"]
-    assert rows["IMI"] == ["2", "1", "0", "1", "0"]
-    assert rows["NORM"] == ["2", "0", "1", "0", "1"]
+    assert rows["label"] == ["all", "2", "3", "4"]
+    assert rows["IMI"] == ["2", "1", "1", "0"]
+    assert rows["NORM"] == ["2", "0", "1", "1"]
     assert re.search(r"segments +4\b", shown)
     assert "mine" in shown
 

@@ -244,6 +244,14 @@ def test_hdf5_is_read_as_its_mapping_says(code: Callable[..., Path], prepared: R
     assert heights(tmp_path / "store", 2) == pytest.approx(range(1, 13), abs=0.2)
 
 
+def test_an_hdf5_table_with_a_patient_in_two_folds_is_refused(
+    code: Callable[..., Path], prepared: Run, tmp_path: Path
+) -> None:
+    mapping = code({'age = "age"': 'fold = "age"'})  # 50 and 51 for the two records of patient 1
+    with pytest.raises(PrepareError, match=r"patient '1' is in fold 50 .* and in fold 51 "):
+        prepared(mapping)
+
+
 def test_an_hdf5_set_with_its_leads_before_its_samples_is_turned(
     code: Callable[..., Path], prepared: Run, tmp_path: Path
 ) -> None:

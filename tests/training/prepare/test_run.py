@@ -183,13 +183,44 @@ def test_a_plain_folder_takes_its_labels_from_a_table(
     for name in "abc":
         record(name, folder="plain")
     labels = tmp_path / "labels.csv"
-    labels.write_text("record,scp_codes,strat_fold,patient_id\nc,IMI SR,2,7\na,,1,7\nz,AMI,1,8\n")
+    labels.write_text("record,scp_codes,strat_fold,patient_id\nc,IMI SR,2,7\na,,2,7\nz,AMI,1,8\n")
     prepared(tmp_path / "plain", labels=labels)
     store = Store(out)
     assert store.labelled.tolist() == [True, False, True]
-    assert store.folds.tolist() == [1, 0, 2]
+    assert store.folds.tolist() == [2, 0, 2]
     assert store.labels([0, 2])[:, [0, -1]].tolist() == [[0, 0], [1, 1]]
     assert store.patients[0] == store.patients[2] != store.patients[1]
+
+
+def test_a_patient_in_two_folds_is_refused_and_one_twice_in_a_fold_is_not(
+    record: Make, prepared: Run, out: Path, tmp_path: Path
+) -> None:
+    for name in "ab":
+        record(name, folder="plain")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("record,scp_codes,strat_fold,patient_id\na,IMI,1,7\nb,NORM,10,7\n")
+    with pytest.raises(PrepareError, match=r"patient '7' is in fold 1 .* and in fold 10 ") as refused:
+        prepared(tmp_path / "plain", labels=labels)
+    assert "\n" not in str(refused.value)
+    assert not out.exists()
+    labels.write_text("record,scp_codes,strat_fold,patient_id\na,IMI,10,7\nb,NORM,10,7\n")
+    assert prepared(tmp_path / "plain", labels=labels).segments == 2
+
+
+def test_a_patient_is_looked_for_in_all_sources_that_name_patients_alike(
+    ptbxl: Make, normalised: Make, prepared: Run
+) -> None:
+    recordings = ptbxl(count=2, changes={0: {"patient_id": 9, "strat_fold": 1}})
+    with pytest.raises(PrepareError, match=r"patient '9' is in fold 1 \(of ptbxl\) .* \(of ptbxl-normalised\)"):
+        prepared(recordings, normalised([9]))
+
+
+def test_patients_of_unrelated_folders_may_have_one_number(record: Make, prepared: Run, tmp_path: Path) -> None:
+    for name, folder in (("a", "one"), ("b", "two")):
+        record(name, folder=folder)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("record,scp_codes,strat_fold,patient_id\na,IMI,1,7\nb,NORM,10,7\n")
+    assert prepared(tmp_path / "one", tmp_path / "two", labels=labels).segments == 2
 
 
 def test_long_records_give_several_segments_of_one_patient(
