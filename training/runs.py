@@ -84,10 +84,11 @@ class TrainedEncoder:
 
 @dataclass(frozen=True)
 class TrainedHead:
-    """A head in `eval` mode; column ``i`` of its logits is ``outputs[i]``."""
+    """A head in `eval` mode, whose logits' column ``i`` is ``outputs[i]``, and the hash of its weights."""
 
     head: Head
     outputs: tuple[str, ...]
+    weights_sha256: str
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
@@ -208,7 +209,7 @@ def load_head(folder: str | Path) -> TrainedHead:
     except EncoderError as error:
         raise RunError(f"run {folder}: {error}") from None
     _load_weights(folder, HEAD_WEIGHTS, head, sha256)
-    return TrainedHead(head.eval(), outputs)
+    return TrainedHead(head.eval(), outputs, sha256)
 
 
 def has_head(folder: str | Path) -> bool:

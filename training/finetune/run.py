@@ -55,11 +55,17 @@ def finetune_run(
     """
     trained = runs.load_encoder(run)
     train, validation = select(store, split, trained.record.leads)
-    described = runs.as_json(configuration("finetune", run, store, split, train, dataclasses.asdict(tuning)))
+    learnt = None if from_probe or not runs.has_head(run) else runs.load_head(run)
+    more = dataclasses.asdict(tuning) | {"from_probe": from_probe}
+    # A folder's name may stand for other weights by now: their hashes say which these are.
+    weights = {"encoder": trained.weights_sha256, "head": learnt and learnt.weights_sha256}
+    described = runs.as_json(
+        {**configuration("finetune", run, store, split, train, more), "weights_sha256": weights}
+    )
     _refuse_another(out, described)
     runs.write_config(out, described)
-    if not from_probe and runs.has_head(run):
-        head = ten_scores(runs.load_head(run), run)
+    if learnt is not None:
+        head = ten_scores(learnt, run)
     else:
         head, _, _ = fit_head(trained, store, train, validation, cache=cache, device=device)
     classifier = Classifier(trained.encoder, head)
@@ -84,7 +90,7 @@ def _refuse_another(out: Path, described: dict[str, object]) -> None:
     there = runs.read_config(out)
     if there is None:
         return
-    for section in ("step", "plan", "encoder_run", "data"):
+    for section in ("step", "plan", "encoder_run", "weights_sha256", "data"):
         if there.get(section) != described[section]:
             raise FinetuneError(
                 f"{out} holds another run, with another {section}: give another --out, or remove it"

@@ -1,16 +1,22 @@
 """Fine-tuning: it learns, it resumes to the same end, and it keeps the best epoch."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from shared.errors import SelfmisError
 from training.classifier import load_run
 from training.finetune import loop
 from training.finetune.command import main
+from training.finetune.plan import FinetuneError
 from training.pretrain.progress import Progress
-from training.runs import is_done, load_encoder, read_history
+from training.runs import is_done, load_encoder, load_head, read_history, write_encoder, write_head
 
 OPTIONS = ["--folds", "1-7", "--validate", "8", "--epochs", "3", "--encoder-lr", "0.001", "--batch", "32"]
 
@@ -45,14 +51,17 @@ def load_run_norm(folder: Path) -> np.ndarray:
     return np.concatenate([tensor.numpy() for name, tensor in state.items() if name.endswith("running_mean")])
 
 
+class Interrupting:
+    """Ends a fine-tuning after its second epoch, as whoever stops it would."""
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.epoch == 2:
+            raise KeyboardInterrupt
+
+
 def test_interrupted_after_an_epoch_it_ends_as_if_it_had_not_been(
     tuned: Path, encoder_run: Path, cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Interrupting:
-        def __call__(self, progress: Progress) -> None:
-            if progress.epoch == 2:
-                raise KeyboardInterrupt
-
     out = tmp_path / "tuned"
     monkeypatch.setattr("training.finetune.run.Lines", Interrupting)
     with pytest.raises(KeyboardInterrupt):
@@ -83,14 +92,64 @@ def test_nonsense_is_one_line(more: list[str], what: str, encoder_run: Path, coh
         run(encoder_run, cohort, tmp_path / "out", *more)
 
 
-def test_another_run_in_the_folder_is_refused(
-    encoder_run: Path, cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+def doubled(module: nn.Module) -> None:
+    """Other weights of the same shape."""
+    with torch.no_grad():
+        next(module.parameters()).mul_(2)
 
-    monkeypatch.setattr("training.finetune.run.finetune", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run(encoder_run, cohort, tmp_path / "out")
+
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Begins a fine-tuning and ends it before its first epoch."""
+
+    def begin(*asked: Any) -> None:
+        def interrupted(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr("training.finetune.run.finetune", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                run(*asked)
+
+    return begin
+
+
+def test_another_run_in_the_folder_is_refused(
+    encoder_run: Path, cohort: Path, tmp_path: Path, stopped: Callable[..., None]
+) -> None:
+    stopped(encoder_run, cohort, tmp_path / "out")
     with pytest.raises(SelfmisError, match="holds another run"):
         run(encoder_run, cohort, tmp_path / "out", "--seed", "9")
+
+
+def test_a_checkpoint_of_an_encoder_that_was_trained_again_is_refused(
+    encoder_run: Path, cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder, out = tmp_path / "joint", tmp_path / "out"
+    shutil.copytree(encoder_run, encoder)
+    monkeypatch.setattr("training.finetune.run.Lines", Interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        run(encoder, cohort, out)
+    monkeypatch.undo()
+    assert (out / loop.CHECKPOINT).exists()
+    first = load_encoder(encoder)
+    doubled(first.encoder)
+    write_encoder(encoder, first.encoder, first.record)
+    with pytest.raises(FinetuneError, match="holds another run, with another weights_sha256") as refused:
+        run(encoder, cohort, out)
+    assert "\n" not in str(refused.value)
+
+
+def test_another_head_to_start_from_is_refused(
+    probed: Path, cohort: Path, tmp_path: Path, stopped: Callable[..., None]
+) -> None:
+    encoder, out = tmp_path / "joint", tmp_path / "out"
+    shutil.copytree(probed, encoder)
+    stopped(encoder, cohort, out)
+    with pytest.raises(FinetuneError, match="another plan"):
+        run(encoder, cohort, out, "--from-probe")
+    head = load_head(encoder)
+    doubled(head.head)
+    write_head(encoder, head.head, head.outputs)
+    with pytest.raises(FinetuneError, match="another weights_sha256"):
+        run(encoder, cohort, out)
