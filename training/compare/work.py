@@ -147,7 +147,7 @@ def _head(unit: Heading, bench: Bench, told: Told) -> None:
 def _model(folder: Path, store: Store, device: str) -> RunModel:
     """A run as what is tested, with the calibration and thresholds that its validation folds gave."""
     run = load_run(folder)
-    return RunModel(run, decided(run, store, (), _RULE, device), device)
+    return RunModel(run, decided(run, store, (), _RULE), device)
 
 
 def _match(unit: Matching, bench: Bench) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.frames import LEADS
 from training.classifier import TrainedRun, applied, plan_of, windows_of
-from training.decision import Decision, Rule, decide, read_decision
+from training.decision import DECISION, Decision, Rule, decide, read_decision
 from training.evaluate.data import EvaluationError, Tested
 from training.evaluate.matching import retrieval
 from training.evaluate.members import Member, assign
@@ -108,13 +108,16 @@ def deciding_folds(config: Mapping[str, Any], given: tuple[int, ...]) -> tuple[i
     return given or tuple(int(fold) for fold in plan_of(config).get("validate") or ()) or (9,)
 
 
-def decided(run: TrainedRun, store: Store, given: tuple[int, ...], rule: Rule, device: str) -> Decision:
+def decided(run: TrainedRun, store: Store, given: tuple[int, ...], rule: Rule) -> Decision:
     """The decision of a run: its own, or one made now on `deciding_folds` of the store.
 
-    Refuses folds the run was trained on, and a store in which there is nothing to decide on.
+    Made on the processor, whatever the run is scored on: a GPU rounds otherwise, and the same run must be decided
+    alike by whoever asks. Refuses a rule or folds other than those of the decision there is, folds the run was
+    trained on, and a store in which there is nothing to decide on.
     """
     own = read_decision(run.folder)
     if own is not None:
+        _same_decision(run.name, own, given, rule)
         return own
     folds = deciding_folds(run.config, given)
     trained = set(plan_of(run.config).get("folds") or ())
@@ -123,15 +126,33 @@ def decided(run: TrainedRun, store: Store, given: tuple[int, ...], rule: Rule, d
             f"{run.name} was trained on fold {min(both)}, so it cannot be calibrated on it: say --validate FOLDS"
         )
     rows = labelled_rows(store, folds, run.leads)
-    logits = np.concatenate(list(applied(run.classifier, windows_of(store, rows, run.leads), device=device)))
+    logits = np.concatenate(list(applied(run.classifier, windows_of(store, rows, run.leads))))
     return decide(logits, store.labels(rows), store.patients[rows], folds=folds, rule=rule)
+
+
+def _same_decision(name: str, own: Decision, given: tuple[int, ...], rule: Rule) -> None:
+    """Refuse what was asked for and would not be done, since the run has decided otherwise."""
+    if given and set(given) != set(own.folds):
+        asked, there = f"--validate {_listed(given)}", f"on folds {_listed(own.folds)}"
+    elif rule.wanted is not None and rule.title != own.rule:
+        asked, there = f"--specificity {rule.wanted:g}", f"by {own.rule}"
+    else:
+        return
+    raise EvaluationError(
+        f"{name} was decided {there} before, so {asked} would change nothing: leave it out, or remove the run's"
+        f" {DECISION} to decide anew"
+    )
+
+
+def _listed(folds: Sequence[int]) -> str:
+    return ",".join(map(str, folds))
 
 
 def _opened(folders: Sequence[Path], wish: Wish, store: Store) -> list[list[Member]]:
     models: list[Model] = [
         open_model(
             folder,
-            lambda run: decided(run, store, wish.validate, wish.rule, wish.device),
+            lambda run: decided(run, store, wish.validate, wish.rule),
             device=wish.device,
             threads=wish.threads,
         )
@@ -161,6 +182,7 @@ def _data(tested: Tested, wish: Wish, rows: Rows) -> dict[str, Any]:
         "patients": len(np.unique(store.patients[rows])),
         "rejected": tested.rejected,
         "absent": tested.absent,
+        "unseen": wish.unseen,
     }
 
 

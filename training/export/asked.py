@@ -10,7 +10,7 @@ from pathlib import Path
 from shared.artefact import Facts, Manifest, load
 from shared.artefact.writing import weights_bytes, write
 from training.attribution import credits_of, parse_credit
-from training.classifier import TrainedRun, device_of, load_run
+from training.classifier import TrainedRun, load_run
 from training.decision import Rule, write_decision
 from training.evaluate.models import is_undecided
 from training.evaluate.run import decided
@@ -66,12 +66,10 @@ def export(
     """Write the model folder and load it again. Costs some seconds; ``out`` must not exist."""
     if len(run.leads) != 1 or run.leads[0] not in LEADS:
         raise ExportError(f"{run.name} reads {' '.join(run.leads)}; a monitor's model reads lead I or II alone")
-    decision = decided(run, store, validate, rule, device_of("cpu"))
-    if is_undecided(run.folder):
-        write_decision(run.folder, decision)
+    decision = decided(run, store, validate, rule)
     learnt = learnt_from(run, store)
     sources = [source for data in learnt for source in data["sources"]]
-    metrics = {} if results is None else numbers_of(read_results(results, run))
+    metrics = {} if results is None else numbers_of(read_results(results, run, decision))
     if streams is not None:
         metrics["alarms"] = alarms_of(streams, weights_bytes(run.classifier), decision.calibration)
     if precision is not None:
@@ -91,6 +89,8 @@ def export(
         alarm=metrics["alarms"]["rules"] if streams is not None else None,
     )
     write(out, run.classifier, facts, golden_mv=golden_windows(store, decision.folds, run.leads[0]))
+    if is_undecided(run.folder):  # only now: an export that was refused decides nothing
+        write_decision(run.folder, decision)
     model = load(out, expect_lead=run.leads[0])
     model.check_golden(model.session())
     return model.manifest

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,14 @@ from shared.artefact import CalibrationRecord, Manifest
 from shared.errors import SelfmisError
 from training.attribution import data_facts
 from training.classifier import TrainedRun, learns, lineage, plan_of
+from training.decision import Decision
 from training.evaluate.varied import overview
 from training.methods import find
 from training.pretrain.dataset import store_fingerprint
 from training.store import Store
+
+SAME_THRESHOLD = 1e-4
+"""What rounding by another number of threads or another processor moves a threshold by, at most."""
 
 
 class ExportError(SelfmisError):
@@ -67,8 +71,12 @@ def trained_on(run: TrainedRun, learnt: list[dict[str, Any]]) -> str:
     )
 
 
-def read_results(path: Path, run: TrainedRun) -> dict[str, Any]:
-    """The `results.json` of an evaluation of this very run. Refuses another model's, and averages of several."""
+def read_results(path: Path, run: TrainedRun, decision: Decision) -> dict[str, Any]:
+    """The `results.json` of an evaluation of this very run under this ``decision``.
+
+    Refuses another model's, averages of several, those of other thresholds or decided on other folds, and those
+    taken on the folds that the decision was made on, unless they say that these were other recordings.
+    """
     try:
         results: Any = json.loads(path.read_bytes())
     except OSError as error:
@@ -84,8 +92,42 @@ def read_results(path: Path, run: TrainedRun) -> dict[str, Any]:
         raise ExportError(
             f"results {path} are of another model ({models[0].get('name')!s:.40}), not of {run.name}"
         )
+    _same_decision(path, results, run.name, decision)
     found: dict[str, Any] = results
     return found
+
+
+def _same_decision(path: Path, results: Mapping[str, Any], name: str, decision: Decision) -> None:
+    try:
+        (model,), tested = results["models"], results["data"]
+        rule, folds = str(model["threshold_rule"]), {int(fold) for fold in model["decided_on"]["folds"]}
+        moved = max(abs(float(model["thresholds"][score]) - at) for score, at in decision.thresholds.items())
+        tested_on, unseen = {int(fold) for fold in tested["folds"]}, tested.get("unseen") is True
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ExportError(f"results {path} do not say how {name} was decided: evaluate it again") from None
+    if folds != set(decision.folds):
+        raise ExportError(
+            f"results {path} are of {name} decided on folds {_listed(folds)}, and it is exported as decided on"
+            f" {_listed(decision.folds)}: give both the same --validate, or evaluate it again"
+        )
+    if rule != decision.rule:
+        raise ExportError(
+            f"results {path} are of thresholds by {rule}, and {name} is exported with those by {decision.rule}:"
+            " give both the same --specificity, or evaluate it again"
+        )
+    if not moved <= SAME_THRESHOLD:
+        raise ExportError(
+            f"results {path} are of other thresholds than {name} is exported with, by up to {moved:.2g}: evaluate"
+            " it again (if it has no decision.json yet, export it without --results first)"
+        )
+    if not unseen and (both := tested_on & set(decision.folds)):
+        raise ExportError(
+            f"results {path} were taken on fold {min(both)}, which {name} was decided on: evaluate it on others"
+        )
+
+
+def _listed(folds: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(folds)))
 
 
 def measured(

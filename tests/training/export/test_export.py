@@ -14,10 +14,11 @@ from shared.errors import SelfmisError
 from shared.labels import SCORE_NAMES
 from shared.score_histogram import buckets
 from training.classifier import load_run
-from training.decision import read_decision
+from training.decision import DECISION, read_decision
 from training.evaluate.command import main as evaluate
 from training.export.alarms import KEPT, PARTS
 from training.export.command import main
+from training.export.facts import ExportError
 from training.store import Store
 
 
@@ -148,6 +149,88 @@ def test_results_of_another_model_are_refused(probed: Path, cohort: Path, result
                 ]
             )
     assert not (tmp_path / "m").exists()
+
+
+@pytest.fixture
+def undecided(probed: Path, tmp_path: Path) -> Path:
+    """The run as one that was trained with its head, and has decided nothing yet."""
+    run = Path(shutil.copytree(probed, tmp_path / "probed"))
+    (run / DECISION).unlink()
+    return run
+
+
+def results_of(run: Path, cohort: Path, folds: str, *more: str) -> Path:
+    out = run.parent / "res"
+    words = ["--data", str(cohort), "--model", str(run), "--folds", folds, "--draws", "20", "--leads", "none"]
+    assert evaluate([*words, *more, "--out", str(out)]) == 0
+    return out / "results.json"
+
+
+def test_results_of_an_undecided_run_are_those_of_what_its_export_decides(undecided: Path, cohort: Path) -> None:
+    results, out = results_of(undecided, cohort, "9"), undecided.parent / "model"
+    assert main([str(undecided), "--store", str(cohort), "--out", str(out), "--results", str(results)]) == 0
+    decision = read_decision(undecided)
+    assert decision is not None
+    assert load(out).manifest.thresholds == decision.thresholds
+
+
+@pytest.mark.parametrize(
+    ("evaluated", "exported", "what"),
+    [
+        (["--specificity", "0.95"], [], "by specificity 0.95, and probed is exported with those by Youden"),
+        ([], ["--specificity", "0.95"], "by Youden, and probed is exported with those by specificity 0.95"),
+        ([], ["--validate", "9"], "decided on folds 8, and it is exported as decided on 9"),
+    ],
+)
+def test_results_decided_otherwise_are_refused_and_nothing_is_decided(
+    evaluated: list[str], exported: list[str], what: str, undecided: Path, cohort: Path
+) -> None:
+    results, out = results_of(undecided, cohort, "9", *evaluated), undecided.parent / "model"
+    with pytest.raises(ExportError, match=what) as refused:
+        main([str(undecided), "--store", str(cohort), "--out", str(out), "--results", str(results), *exported])
+    assert "\n" not in str(refused.value)
+    assert not out.exists()
+    assert read_decision(undecided) is None
+
+
+def test_results_of_other_thresholds_or_on_the_deciding_fold_are_refused(
+    probed: Path, cohort: Path, results: Path, tmp_path: Path
+) -> None:
+    found = json.loads(results.read_text())
+    of, data = found["models"][0], found["data"]
+    other = of["thresholds"] | {"MI": of["thresholds"]["MI"] + 0.01}
+    wrong = {
+        r"of other thresholds than .* up to 0\.01": {"models": [of | {"thresholds": other}]},
+        "do not say how probed was decided": {"models": [of | {"decided_on": None}]},
+        "taken on fold 8, which probed was decided on": {"data": data | {"folds": [8, 9]}},
+    }
+    changed, out = tmp_path / "results.json", tmp_path / "model"
+    words = [str(probed), "--store", str(cohort), "--out", str(out), "--results", str(changed)]
+    for what, body in wrong.items():
+        changed.write_text(json.dumps(found | body))
+        with pytest.raises(ExportError, match=what):
+            main(words)
+    changed.write_text(json.dumps(found | {"data": data | {"folds": [8, 9], "unseen": True}}))
+    assert main(words) == 0  # other recordings, whatever their folds are called
+
+
+@pytest.mark.parametrize(
+    ("asked", "what"),
+    [
+        (["--specificity", "0.95"], "decided by Youden before, so --specificity 0.95 would change nothing"),
+        (["--validate", "9"], "decided on folds 8 before, so --validate 9 would change nothing"),
+    ],
+)
+def test_a_run_is_not_decided_twice(
+    asked: list[str], what: str, probed: Path, cohort: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "model"
+    with pytest.raises(SelfmisError, match=what) as refused:
+        main([str(probed), "--store", str(cohort), "--out", str(out), *asked])
+    assert "\n" not in str(refused.value)
+    with pytest.raises(SelfmisError, match=what):
+        evaluate(["--data", str(cohort), "--model", str(probed), "--folds", "10", *asked])
+    assert main([str(probed), "--store", str(cohort), "--out", str(out), "--validate", "8"]) == 0
 
 
 def test_recordings_of_unknown_origin_need_a_credit(probed: Path, cohort: Path, tmp_path: Path) -> None:
