@@ -97,14 +97,17 @@ def plan_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def seen_folds(config: Mapping[str, Any]) -> frozenset[int]:
     """Every fold that this run, the encoder it started from or its teacher was trained or tuned on."""
-    seen: set[int] = set()
-    for each in lineage(config):
-        plan = plan_of(each)
-        if not learns(plan):
-            continue
-        for name in ("folds", "validate"):
-            seen.update(int(fold) for fold in plan.get(name) or ())
-    return frozenset(seen)
+    return _folds(config, "folds", "validate")
+
+
+def trained_folds(config: Mapping[str, Any]) -> frozenset[int]:
+    """Every fold that this run, the encoder it started from or its teacher learnt its weights from."""
+    return _folds(config, "folds")
+
+
+def _folds(config: Mapping[str, Any], *names: str) -> frozenset[int]:
+    plans = [plan for each in lineage(config) if learns(plan := plan_of(each))]
+    return frozenset(int(fold) for plan in plans for name in names for fold in plan.get(name) or ())
 
 
 def learns(plan: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from training.classifier import TrainedRun, load_run
 from training.decision import Rule, write_decision
 from training.evaluate.models import is_undecided
 from training.evaluate.run import decided
-from training.export.alarms import alarms_of
+from training.export.alarms import Folds, alarms_of
 from training.export.facts import ExportError, learnt_from, numbers_of, read_results, trained_on
 from training.export.golden import golden_windows
 from training.export.precision import precision_of
@@ -71,7 +71,8 @@ def export(
     sources = [source for data in learnt for source in data["sources"]]
     metrics = {} if results is None else numbers_of(read_results(results, run, decision))
     if streams is not None:
-        metrics["alarms"] = alarms_of(streams, weights_bytes(run.classifier), decision.calibration)
+        known = Folds.of(run, decision)
+        metrics["alarms"] = alarms_of(streams, weights_bytes(run.classifier), decision.calibration, known)
     if precision is not None:
         metrics |= precision_of(precision, weights_bytes(run.classifier), decision.calibration)
     facts = Facts.stated(

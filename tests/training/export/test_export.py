@@ -269,9 +269,19 @@ def test_rules_that_were_picked_for_it_go_into_the_manifest(
         "calibration": before.calibration.model_dump(mode="json"),
     }
     streams = tmp_path / "streams.json"
-    streams.write_text(json.dumps({"model": of, "rules": rules, **dict.fromkeys(PARTS, part)}))
     out = tmp_path / "tiny"
-    assert main([str(probed), "--out", str(out), "--store", str(cohort), "--streams", str(streams)]) == 0
+    words = [str(probed), "--out", str(out), "--store", str(cohort), "--streams", str(streams)]
+    for tune, test in ((8, 9), (9, 8), (7, 9)):  # learnt from 1 to 7, decided on 8
+        folds = {"tune_folds": [tune], "test_folds": [test]}
+        said = {"model": of, "streams": folds, "rules": rules, **dict.fromkeys(PARTS, part)}
+        streams.write_text(json.dumps(said))
+        if (tune, test) == (8, 9):
+            assert main(words) == 0
+        else:
+            with pytest.raises(
+                ExportError, match=r"fold \d, which the model was .* --tune: 8, 9, 10; --test: 9, 10"
+            ):
+                main(words)
     carried = load(out).manifest.alarm
     assert carried is not None
     assert carried.model_dump() == rules
