@@ -17,7 +17,7 @@ from shared.labels import SCORE_NAMES
 from shared.network import Classifier
 from training.methods import find
 from training.pretrain.dataset import read_windows
-from training.runs import RunError, TrainedEncoder, TrainedHead, load_encoder, load_head, read_config
+from training.runs import CONFIG, RunError, TrainedEncoder, TrainedHead, load_encoder, load_head, read_config
 from training.store import Store
 
 Floats = npt.NDArray[np.float32]
@@ -117,14 +117,25 @@ def learns(plan: Mapping[str, Any]) -> bool:
 
 
 def lineage(config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """This configuration and those of the runs it stands on, as far as they can be read; each once."""
+    """This configuration and those of the runs it stands on; each once.
+
+    A student carries its teacher's configuration. One that an earlier version trained only names the folder; it is
+    refused where that is gone, since what the teacher has seen is then not known.
+    """
     yield config
     before = config.get("encoder_config")
     if isinstance(before, Mapping):
         yield from lineage(before)
-    teacher = plan_of(config).get("teacher")
-    if isinstance(teacher, str) and Path(teacher).is_dir():
-        yield from lineage(read_config(Path(teacher)) or {})
+    teacher, carried = plan_of(config).get("teacher"), config.get("teacher_config")
+    if not isinstance(teacher, str):
+        return
+    if not isinstance(carried, Mapping):
+        carried = read_config(Path(teacher))
+    if carried is None:
+        raise RunError(
+            f"teacher {teacher}: no {CONFIG} there, so what it learnt from is not known: put the run folder back"
+        )
+    yield from lineage(carried)
 
 
 def windows_of(store: Store, rows: npt.NDArray[np.int64], leads: tuple[str, ...]) -> Iterator[torch.Tensor]:

@@ -1,6 +1,7 @@
 """The whole way, on simulated patients: recordings → store → teacher → SelfMIS → probe → evaluation → model."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import pytest
 from services.ingest.synthetic.ptbxl_layout import plan, write
 from shared.artefact import load
 from shared.errors import SelfmisError
+from training.classifier import lineage, seen_folds
 from training.evaluate.command import main as evaluate
 from training.export.command import main as export
 from training.prepare.command import main as prepare
 from training.pretrain.command import main as pretrain
 from training.probe.command import main as probe
+from training.runs import RunError, read_config, write_config
 
 # Infarcts that lead I can see, beside healthy hearts: small enough to be learnt in seconds.
 MIX = {"NORM": 0.5, "IMI": 0.2, "ALMI": 0.2, "LMI": 0.1}
@@ -88,6 +91,31 @@ def test_the_model_loads_and_says_that_it_learnt_from_simulated_patients(chain: 
     assert model.session()(np.zeros((1, 1000), np.float32)).shape == (1, 10)
     assert "teacher upper" in model.manifest.trained_on
     assert "simulated recordings alone" in (chain / "model" / "MODEL_CARD.md").read_text()
+
+
+def test_what_the_teacher_saw_is_known_when_its_folder_is_gone(chain: Path) -> None:
+    config = read_config(chain / "student") or {}
+    plan = {**config["plan"], "teacher": str(chain / "gone"), "folds": [1], "validate": []}
+    assert seen_folds({**config, "plan": plan}) == set(range(1, 9))
+    assert len(list(lineage(config))) == 2
+
+
+def test_a_student_of_an_earlier_version_without_its_teacher_is_tested_on_other_recordings_only(
+    chain: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(chain / "probe", tmp_path / "run"))
+    config = read_config(run) or {}
+    student = config["encoder_config"]
+    del student["teacher_config"]
+    assert seen_folds(config) == set(range(1, 9))  # of a teacher that is there
+    student["plan"]["teacher"] = str(tmp_path / "gone")
+    write_config(run, config)
+    words = ["--data", str(chain / "store"), "--model", str(run), "--folds", "9,10", "--draws", "20"]
+    model = ["--store", str(chain / "store"), "--out", str(tmp_path / "model")]
+    for refused in (lambda: evaluate(words), lambda: export([str(run), *model])):
+        with pytest.raises(RunError, match=r"gone: no config.json there, .* put the run folder back"):
+            refused()
+    assert evaluate([*words, "--leads", "none", "--unseen", "--json", str(tmp_path / "results.json")]) == 0
 
 
 def test_the_folds_that_the_student_learnt_from_cannot_test_it(chain: Path) -> None:

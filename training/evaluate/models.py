@@ -35,10 +35,13 @@ class Model(ABC):
     name: str
     leads: tuple[str, ...]
     thresholds: npt.NDArray[np.float64]
-    seen: frozenset[int] = frozenset()
-    """Folds it was trained or tuned on, as far as is known."""
     replicate: str
     """Of one recipe with several seeds: which of them."""
+
+    @property
+    def seen(self) -> frozenset[int]:
+        """Folds it was trained or tuned on, as far as it says. Refuses a run whose teacher is gone and unknown."""
+        return frozenset()
 
     @abstractmethod
     def score(self, windows_mv: Floats) -> Floats:
@@ -60,13 +63,17 @@ class RunModel(Model):
         self._run, self._decision, self._device = run, decision, device
         self.name, self.leads = run.name, run.leads
         self.thresholds = np.array([decision.thresholds[name] for name in SCORE_NAMES])
-        self.seen = seen_folds(run.config) | frozenset(decision.folds)
         self.replicate = run.seeds
 
     @property
     def run(self) -> TrainedRun:
         """The run."""
         return self._run
+
+    @property
+    def seen(self) -> frozenset[int]:
+        """See `Model.seen`."""
+        return seen_folds(self._run.config) | frozenset(self._decision.folds)
 
     def score(self, windows_mv: Floats) -> Floats:
         """See `Model.score`."""

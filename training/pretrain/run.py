@@ -51,7 +51,11 @@ def pretrain(plan: Plan, place: Place, out: Path, show: Callable[[Progress], Non
     described = runs.as_json(described)
     if _begun(out, described) and runs.is_done(out):
         return f"{out} is complete; remove it to train again"
-    runs.write_config(out, {**described, "place": place.to_json(), "revision": revision(), "versions": versions()})
+    # The teacher's folder may go; what it has seen must stay known. No part of `described`, so that a run begun
+    # by an earlier version goes on.
+    carried = {} if plan.teacher is None else {"teacher_config": runs.read_config(plan.teacher)}
+    made = {"place": place.to_json(), "revision": revision(), "versions": versions()}
+    runs.write_config(out, {**described, **carried, **made})
     state = _state(plan, place, out, data, _kept(out, show))
     return f"{out}: {write_results(out, plan, data, teacher, state)}"
 

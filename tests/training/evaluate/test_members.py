@@ -16,7 +16,11 @@ class Constant(Model):
 
     def __init__(self, name: str, seen: set[int], replicate: str = "0") -> None:
         self.name, self.leads, self.thresholds = name, ("I",), np.full(10, 0.5)
-        self.seen, self.replicate = frozenset(seen), replicate
+        self._seen, self.replicate = frozenset(seen), replicate
+
+    @property
+    def seen(self) -> frozenset[int]:
+        return self._seen
 
     def score(self, windows_mv: Floats) -> Floats:
         return np.full((len(windows_mv), 10), 0.5, np.float32)
