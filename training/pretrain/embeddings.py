@@ -6,6 +6,7 @@ use it, and by no other.
 """
 
 import hashlib
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,22 +90,20 @@ def ensure(
     """Open the file; where it is not there yet, all workers compute it together, each a share of the rows.
 
     Every worker must see ``path``. Each writes a file of its own share and the first puts them together, so
-    nothing depends on how a shared file system treats two writers of one file. Single precision, on any device.
+    nothing depends on how a shared file system treats two writers of one file. Another run may do the same at the
+    same time: until they are whole, the files have names of this run alone. Single precision, on any device.
     """
-    absent = world.sum(torch.tensor([0.0 if path.exists() else 1.0], device=world.device))
-    if absent.item() > 0:  # decided together: another run may just be finishing the same file
-        rows = store.select(leads=teacher.record.leads)
+    # Decided together, as another run may just be finishing the file: whether anybody lacks it, and a number drawn
+    # by the first worker, which the sum with zeros in double precision leaves exact.
+    drawn = secrets.randbits(52) if world.rank == 0 else 0
+    said = torch.tensor([float(not path.exists()), float(drawn)], dtype=torch.float64, device=world.device)
+    absent, token = world.sum(said).tolist()
+    if absent:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(f".{world.rank}-of-{world.size}.npy")
-            mine = rows[share_of(len(rows), world.rank, world.size)]
-            _write_share(part, teacher, store, mine, world, show, hidden)
-            world.barrier()
-            if world.rank == 0:
-                _join(path, rows, len(store), world.size)
+            _compute(path, f"{int(token):013x}", teacher, store, world, show, hidden)
         except OSError as error:
             raise RunError(f"cannot write {path}: {error.strerror}; name another place with --cache") from None
-        world.barrier()
     mapped = np.load(path, mmap_mode="r")
     if mapped.shape != (len(store), teacher.encoder.dim):
         raise RunError(f"{path} is damaged: remove it, and it is computed again")
@@ -129,6 +128,29 @@ def embed(
     return embedding
 
 
+def _compute(
+    path: Path,
+    token: str,
+    teacher: TrainedEncoder,
+    store: Store,
+    world: World,
+    show: Callable[[float], None],
+    hidden: str | None,
+) -> None:
+    rows = store.select(leads=teacher.record.leads)
+    parts = [path.with_suffix(f".{token}.{rank}-of-{world.size}.npy") for rank in range(world.size)]
+    part = parts[world.rank]
+    try:
+        mine = rows[share_of(len(rows), world.rank, world.size)]
+        _write_share(part, teacher, store, mine, world, show, hidden)
+        world.barrier()
+        if world.rank == 0:
+            _join(path, path.with_suffix(f".{token}.draft.npy"), rows, len(store), parts)
+        world.barrier()
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def _write_share(
     part: Path,
     teacher: TrainedEncoder,
@@ -149,19 +171,18 @@ def _write_share(
     out.flush()
 
 
-def _join(path: Path, rows: Rows, total: int, workers: int) -> None:
-    parts = [path.with_suffix(f".{rank}-of-{workers}.npy") for rank in range(workers)]
-    draft = path.with_suffix(".draft.npy")
+def _join(path: Path, draft: Path, rows: Rows, total: int, parts: list[Path]) -> None:
     dim = np.load(parts[0], mmap_mode="r").shape[1]
-    out = np.lib.format.open_memmap(draft, "w+", np.float32, (total, dim))
-    for start in range(0, total, _CHUNK):
-        out[start : start + _CHUNK] = np.nan
-    for rank, part in enumerate(parts):
-        mine = rows[share_of(len(rows), rank, workers)]
-        mapped = np.load(part, mmap_mode="r")
-        for start in range(0, len(mine), _CHUNK):
-            out[mine[start : start + _CHUNK]] = mapped[start : start + _CHUNK]
-    out.flush()
-    draft.replace(path)
-    for part in parts:
-        part.unlink()
+    try:
+        out = np.lib.format.open_memmap(draft, "w+", np.float32, (total, dim))
+        for start in range(0, total, _CHUNK):
+            out[start : start + _CHUNK] = np.nan
+        for rank, part in enumerate(parts):
+            mine = rows[share_of(len(rows), rank, len(parts))]
+            mapped = np.load(part, mmap_mode="r")
+            for start in range(0, len(mine), _CHUNK):
+                out[mine[start : start + _CHUNK]] = mapped[start : start + _CHUNK]
+        out.flush()
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

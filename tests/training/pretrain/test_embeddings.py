@@ -1,10 +1,13 @@
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from threading import Event
 
 import numpy as np
+import pytest
 import torch
 
 from training.pretrain.dataset import read_windows
-from training.pretrain.embeddings import Embeddings, ensure, file_for
+from training.pretrain.embeddings import Embeddings, embed, ensure, file_for
 from training.pretrain.world import World
 from training.runs import load_encoder
 from training.store import Store
@@ -49,6 +52,45 @@ def test_they_are_computed_once(store: Path, teacher: Path, tmp_path: Path) -> N
         ensure(tmp_path / "e.npy", load_encoder(teacher), Store(store), WORLD, show=shares.append)
     assert shares == [1.0]
     assert [path.name for path in tmp_path.iterdir()] == ["e.npy"]
+
+
+def test_two_runs_at_once_keep_what_the_teacher_makes_of_each_row(
+    store: Path, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.pretrain.embeddings._BATCH", 16)  # the store is small, and a share has many
+    path, opened, trained = tmp_path / "e.npy", Store(store), load_encoder(teacher)
+    all_written, other_begun = Event(), Event()
+
+    def late(share: float) -> None:
+        if share == 1:
+            all_written.set()
+            other_begun.wait(60)
+
+    with ThreadPoolExecutor(2) as pool:
+
+        def begun(_share: float) -> None:
+            other_begun.set()
+            wait([first], 60)
+
+        first = pool.submit(ensure, path, load_encoder(teacher), opened, WORLD, show=late)
+        all_written.wait(60)
+        second = pool.submit(ensure, path, load_encoder(teacher), opened, WORLD, show=begun)
+        found = [first.result(), second.result()]
+    assert other_begun.is_set()
+    rows = opened.select(leads=trained.record.leads)
+    expected = embed(trained.encoder, opened, rows, trained.record.leads, WORLD.device)
+    for kept in (*found, Embeddings(np.load(path))):
+        np.testing.assert_allclose(kept[rows], expected, atol=1e-5)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_run_that_is_interrupted_leaves_no_share_behind(store: Path, teacher: Path, tmp_path: Path) -> None:
+    def interrupt(_share: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ensure(tmp_path / "e.npy", load_encoder(teacher), Store(store), WORLD, show=interrupt)
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_teacher_has_another_file(store: Path, teacher: Path, tmp_path: Path) -> None:
