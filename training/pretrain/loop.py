@@ -22,11 +22,12 @@ from training import runs
 from training.methods import Batch, Chance, Setup, Teacher, Trained, Truth
 from training.pretrain.dataset import Dataset
 from training.pretrain.embeddings import Embeddings
+from training.pretrain.identity import identity
 from training.pretrain.order import batch_of, draws_seed, epoch_order, share_of, steps_in_epoch
 from training.pretrain.plan import Plan, PlanError
 from training.pretrain.progress import Progress
 from training.pretrain.rate import rate_at
-from training.pretrain.state import Position, Tensors, pack, unpack
+from training.pretrain.state import Position, StateError, Tensors, pack, unpack
 from training.pretrain.world import World
 
 _VALIDATION_BATCH = 256
@@ -56,7 +57,8 @@ def train(
 ) -> bytes:
     """Train from where ``world`` was left to the end of the plan; gives the last state, packed.
 
-    Every worker calls it with the same plan. Costs no memory that grows with the store.
+    Every worker calls it with the same plan. Refuses what another run left there. Costs no memory that grows with
+    the store.
     """
     # Set up.
     begun = clock()
@@ -67,11 +69,17 @@ def train(
     kept_for_use = averaged(trained) if plan.ema else trained
     steps = steps_in_epoch(len(data.train), plan.batch)
     position, best = Position(), Tensors()
+    this_run = identity(plan, data)
 
     # Resume.
     kept = world.restored()
     if kept is not None:
         state = unpack(kept)
+        if state.run != this_run:
+            raise StateError(
+                f"{world.kept_in()} holds a checkpoint of another run (another plan, store or teacher):"
+                " give another --out or --storage, or remove it there"
+            )
         state.into_model(trained)
         state.into_optimiser(optimiser)
         if plan.ema:
@@ -79,7 +87,7 @@ def train(
         position, best = state.position, state.best
 
     def packed() -> bytes:
-        return pack(trained, optimiser, position, best, kept_for_use if plan.ema else None)
+        return pack(trained, optimiser, position, best, kept_for_use if plan.ema else None, run=this_run)
 
     # Train.
     while position.epoch < plan.epochs:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import ray
@@ -87,6 +87,11 @@ class RayWorld(Group):
         checkpoint = ray.train.get_checkpoint()
         return None if checkpoint is None else _state_in(checkpoint)
 
+    def kept_in(self) -> str:
+        """The run's folder in the storage."""
+        checkpoint = ray.train.get_checkpoint()
+        return "the storage" if checkpoint is None else str(PurePosixPath(checkpoint.path).parent)
+
 
 def fit(
     plan: Plan,
@@ -100,9 +105,9 @@ def fit(
     """Run the plan to its end on the cluster that we are connected to; gives the last state.
 
     A worker that dies takes its group with it, which starts again at the last checkpoint, up to ``place.failures``
-    times. A storage that holds a run of that name is resumed. Where ``place`` leaves the number of workers open,
-    Ray looks every ``resize_s`` whether the cluster has room for more, and then starts a larger group at the last
-    checkpoint.
+    times. A storage that holds this run under that name is resumed, and one with another run refused. Where
+    ``place`` leaves the number of workers open, Ray looks every ``resize_s`` whether the cluster has room for
+    more, and then starts a larger group at the last checkpoint.
     """
     cuda = wants_cuda(place.device)
     _refuse_too_many(place, cuda)

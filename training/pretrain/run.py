@@ -1,6 +1,5 @@
 """A training run from start to end: refuse what cannot be, train or go on, write the run folder."""
 
-import dataclasses
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from training.cluster import cluster
 from training.pretrain.dataset import Dataset, open_dataset
 from training.pretrain.embeddings import of_teacher
 from training.pretrain.finished import write_results
+from training.pretrain.identity import described
 from training.pretrain.loop import build_trained, train
 from training.pretrain.plan import Place, Plan, PlanError
 from training.pretrain.progress import Progress
@@ -42,32 +42,26 @@ def pretrain(plan: Plan, place: Place, out: Path, show: Callable[[Progress], Non
             f"norm_records needs whole batches: {len(data.train)} records are less than one of {plan.batch}"
         )
     teacher = None if plan.teacher is None else runs.load_encoder(plan.teacher, leads=LEADS)
-    described = {
-        "plan": plan.to_json(),
-        "data": data.fingerprint(),
-        "teacher": None if plan.teacher is None or teacher is None
-        else dataclasses.asdict(runs.teacher_record(plan.teacher, teacher)),
-    }  # fmt: skip
-    described = runs.as_json(described)
-    if _begun(out, described) and runs.is_done(out):
+    this = described(plan, data, teacher)
+    if _begun(out, this) and runs.is_done(out):
         return f"{out} is complete; remove it to train again"
-    # The teacher's folder may go; what it has seen must stay known. No part of `described`, so that a run begun
-    # by an earlier version goes on.
+    # The teacher's folder may go; what it has seen must stay known. No part of what is compared: a run begun by an
+    # earlier version goes on.
     carried = {} if plan.teacher is None else {"teacher_config": runs.read_config(plan.teacher)}
     made = {"place": place.to_json(), "revision": revision(), "versions": versions()}
-    runs.write_config(out, {**described, **carried, **made})
+    runs.write_config(out, {**this, **carried, **made})
     state = _state(plan, place, out, data, _kept(out, show))
     return f"{out}: {write_results(out, plan, data, teacher, state)}"
 
 
-def _begun(out: Path, described: dict[str, Any]) -> bool:
+def _begun(out: Path, this: dict[str, Any]) -> bool:
     """Whether ``out`` holds this very run; another one is refused, by the first thing that differs."""
     there = runs.read_config(out)
     if there is None:
         if out.exists() and any(out.iterdir()):
             raise PlanError(f"{out} is not empty and no run folder: give another --out")
         return False
-    for section, values in described.items():
+    for section, values in this.items():
         old = there.get(section)
         if old == values:
             continue

@@ -42,8 +42,10 @@ def pack(
     position: Position,
     best: Tensors,
     average: nn.Module | None = None,
+    *,
+    run: str = "",
 ) -> bytes:
-    """The state as bytes."""
+    """The state as bytes; ``run`` says whose it is, where more than its place decides that."""
     tensors: Tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
     if average is not None:
@@ -52,7 +54,8 @@ def pack(
         for number, values in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{name}": tensor for name, tensor in values.items()}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    return safetensors.torch.save(tensors, {"format": str(FORMAT), "position": json.dumps(asdict(position))})
+    said = {"format": str(FORMAT), "position": json.dumps(asdict(position)), "run": run}
+    return safetensors.torch.save(tensors, said)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class State:
     best: Tensors
     average: Tensors
     optimiser: dict[int, Tensors]
+    run: str = ""
 
     @property
     def final(self) -> Tensors:
@@ -110,7 +114,7 @@ def unpack(data: bytes) -> State:
                 groups[kind][rest] = tensor
     except (safetensors.SafetensorError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise StateError(f"the checkpoint is damaged or not ours: {error!s:.100}") from None
-    return State(position, groups["model"], groups["best"], groups["average"], optimiser)
+    return State(position, groups["model"], groups["best"], groups["average"], optimiser, header.get("run", ""))
 
 
 def _position(said: dict[str, Any]) -> Position:

@@ -86,6 +86,10 @@ class World:
             return None
         return (self.folder / FILE).read_bytes()
 
+    def kept_in(self) -> str:
+        """Where that state is, for people."""
+        return str(self.folder)
+
 
 class Group(World):
     """One of the workers of the torch process group that this process is in; all make theirs together."""

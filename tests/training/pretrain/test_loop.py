@@ -11,7 +11,7 @@ from training.pretrain.dataset import open_dataset
 from training.pretrain.embeddings import Embeddings, of_teacher
 from training.pretrain.loop import build_trained, train
 from training.pretrain.plan import Plan, PlanError
-from training.pretrain.state import State, unpack
+from training.pretrain.state import FILE, State, StateError, pack, unpack
 from training.pretrain.world import Record, World
 from training.runs import RunError
 
@@ -61,6 +61,26 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(plan: Any, tmp_path: Path
     assert untimed(resumed) == untimed(undisturbed)
     assert all(torch.equal(resumed.model[name], value) for name, value in undisturbed.model.items())
     assert all(torch.equal(resumed.best[name], value) for name, value in undisturbed.best.items())
+
+
+@pytest.mark.parametrize("change", [{"folds": (1, 2, 3, 4)}, {"method": "selfmis"}, {"seed": 2}], ids=str)
+def test_the_checkpoint_of_another_plan_is_refused(plan: Any, tmp_path: Path, change: dict[str, Any]) -> None:
+    one, other = plan(epochs=1), plan(epochs=1, **change)
+    run(one, World(CPU, folder=tmp_path), tmp_path)
+    with pytest.raises(StateError, match="holds a checkpoint of another run") as refused:
+        run(other, World(CPU, folder=tmp_path), tmp_path)
+    assert str(refused.value).startswith(f"{tmp_path} holds")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_checkpoint_that_says_not_whose_it_is_is_refused(plan: Any, tmp_path: Path) -> None:
+    asked = plan(method="supervised", epochs=1)
+    kept = run(asked, World(CPU, folder=tmp_path), tmp_path)
+    trained = build_trained(asked, open_dataset(asked).outputs, None)
+    kept.into_model(trained)
+    (tmp_path / FILE).write_bytes(pack(trained, None, kept.position, {}))
+    with pytest.raises(StateError, match="holds a checkpoint of another run"):
+        run(asked, World(CPU, folder=tmp_path), tmp_path)
 
 
 EACH = [(method.name,) for method in methods() if method.needs.training]

@@ -21,7 +21,7 @@ from training.pretrain.embeddings import of_teacher
 from training.pretrain.loop import train
 from training.pretrain.plan import Place, Plan, PlanError
 from training.pretrain.progress import Progress
-from training.pretrain.state import State, unpack
+from training.pretrain.state import State, StateError, unpack
 from training.pretrain.world import World
 from training.runs import RunError
 
@@ -87,6 +87,21 @@ def test_a_run_that_lost_its_worker_ends_like_an_undisturbed_one(plan: Any, tmp_
     assert apart(state, expected) < 1e-6
     assert losses(state) == pytest.approx(losses(expected), rel=1e-6)
     assert [progress.epoch for progress in shown if progress.done][-1] == 2
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_storage_that_holds_another_run_under_that_name_is_refused(plan: Any, tmp_path: Path) -> None:
+    from training.pretrain.on_ray import fit
+
+    def fitted(seed: int) -> bytes:
+        asked = plan(method="supervised", epochs=1, folds=(1,), seed=seed)
+        return fit(asked, Place(failures=0), storage=str(tmp_path), name="run", show=lambda _: None)
+
+    first = fitted(1)
+    assert fitted(1) == first
+    with pytest.raises(StateError, match=f"^{tmp_path}/run holds a checkpoint of another run"):
+        fitted(2)
 
 
 @pytest.mark.full
