@@ -157,7 +157,8 @@ export class PatientView {
     el("div", { class: "lines" }, el("b", {}, alarmName(alarm)),
       el("span", { class: "sub" }, `since ${moment(alarm.began_us, this.ward.nowUs())} · ${phaseName(alarm.phase)}`)),
     unanswered(alarm) ? this.#button("acknowledge", alarm, "Acknowledge") : null, this.#button("end", alarm, "End")));
-    fill(byId("p-alarms"), ...(cards.length ? cards : [el("p", { class: "none" }, "No alarm is in force.")]));
+    const none = patient === NOBODY ? [] : [el("p", { class: "none" }, "No alarm is in force.")];
+    fill(byId("p-alarms"), ...(cards.length ? cards : none));
   }
 
   #button(action, alarm, words) {

@@ -1,88 +1,11 @@
 """Silence: one patient's, a whole source's, and the monitor's own, which is nobody's."""
 
-from collections.abc import Iterable, Sequence
-
-import numpy as np
 import pytest
 
-from services.inference.alarms import Action, Alert, Applied, Command, Known, Liveness, Outcome, StateError
-from services.inference.alarms.terms import Kind
-from services.inference.alarms.together import NOBODY, Look, Together
-from tests.services.inference.alarms.events import small_rules, told
-
-RULES = small_rules(stream_lost_s=10.0, gather_s=2.0, system_patients=3)
-WARD = ("ada", "ben", "cleo", "dora")
-OTHERS = ("eve", "fay", "gil")
-
-
-def micros(s: float) -> int:
-    return round(s * 1e6)
-
-
-class Night:
-    """Shards under watch: a look a second, at each of them and at what all of them hear."""
-
-    def __init__(self, shards: int = 1, at_s: float = 0.0, known: Sequence[str] = (), states: object = ()) -> None:
-        people = [Known(name.encode(), 7, 0) for name in known]
-        kept = list(states) if isinstance(states, Iterable) else []
-        self.shards = [Liveness(RULES, shard, people if not shard else (), kept) for shard in range(shards)]
-        self.now_s = at_s
-        self.missing: frozenset[int] = frozenset()
-        self.look()
-
-    def look(self, at_s: float | None = None) -> list[Alert]:
-        """One look, without those before it."""
-        self.now_s = self.now_s if at_s is None else at_s
-        there = [shard for number, shard in enumerate(self.shards) if number not in self.missing]
-        for shard in there:
-            shard.look(micros(self.now_s))
-        rows = np.concatenate([NOBODY, *(shard.tally() for shard in there)])
-        settings = RULES.settings
-        lost_us = micros(settings.stream_lost_s)
-        together = Together.of(
-            rows,
-            not self.missing,
-            micros(self.now_s),
-            lost_us,
-            settings.system_patients,
-            gather_us=micros(settings.gather_s),
-        )
-        return [a for shard in there for a in shard.check(Look(micros(self.now_s), together)).alerts]
-
-    def until(self, at_s: float) -> list[Alert]:
-        """A look each second, and one at the end."""
-        alerts: list[Alert] = []
-        while self.now_s + 1 < at_s:
-            alerts += self.look(self.now_s + 1)
-        return alerts + self.look(at_s)
-
-    def hear(self, at_s: float, names: Sequence[str] = WARD, session: int = 7, shard: int = 0) -> list[Alert]:
-        """Looks up to then; then frames of ``names``, whose own time runs 1000 s ahead of the log."""
-        alerts = self.until(at_s) if at_s > self.now_s else []
-        return alerts + self.frames(at_s, names, session, shard)
-
-    def frames(self, at_s: float, names: Sequence[str], session: int = 7, shard: int = 0) -> list[Alert]:
-        at = np.full(len(names), micros(at_s))
-        sessions = np.full(len(names), session, np.uint64)
-        return self.shards[shard].heard([n.encode() for n in names], sessions, at + micros(1000), at)
-
-    def ask(self, action: Action, alarm: str = "0" * 32, patient: str = "ada") -> Applied:
-        command = Command(f"{self.now_s}-0", action, patient, "nurse", alarm=alarm)
-        return self.shards[0].command(command, micros(self.now_s))
-
-
-def who(alerts: Iterable[Alert]) -> list[tuple[str, str, str]]:
-    return [(alert.patient, alert.kind, alert.transition) for alert in alerts]
-
-
-@pytest.fixture
-def ward() -> Night:
-    """Four patients of one source, heard at 0 s; the others still at 6 s and 11 s, ada no more."""
-    night = Night()
-    night.hear(0)
-    night.hear(6, WARD[1:])
-    night.hear(11, WARD[1:])
-    return night
+from services.inference.alarms import Action, Alert, Liveness, Outcome, StateError
+from services.inference.alarms.together import Look, Together
+from tests.services.inference.alarms.events import told
+from tests.services.inference.alarms.night import OTHERS, RULES, WARD, Night, micros, who
 
 
 def test_a_silent_patient_alarms_after_the_time_set_and_once(ward: Night) -> None:
@@ -232,98 +155,6 @@ def test_silence_counts_while_somebody_looks_even_where_looks_are_slow() -> None
     assert told(alerts[-1]) == [("system_silent", "began", "medium")]
 
 
-def stuck(night: Night, names: Sequence[str], seconds: int, ids_s: float, shard: int = 0) -> list[Alert]:
-    """A look a second after the clock was set back; Redis stamps all entries with the newest id that it gave."""
-    alerts = []
-    for _ in range(seconds):
-        alerts += night.frames(ids_s, names, shard=shard)
-        alerts += night.look(night.now_s + 1)
-    return alerts
-
-
-HOUR_S = 3600.0
-
-
-def test_after_the_clock_is_set_back_silence_alarms_in_the_usual_time() -> None:
-    night = Night(at_s=HOUR_S)
-    night.hear(HOUR_S + 5)
-    assert night.look(5.0) == []
-    assert stuck(night, WARD, 20, HOUR_S + 5) == []
-    assert stuck(night, WARD[1:], 12, HOUR_S + 5) == []
-    assert who(stuck(night, WARD[1:], 1, HOUR_S + 5)) == [("ada", "stream_lost", "began")]
-
-
-def test_who_was_silent_when_the_clock_was_set_back_alarms_no_later() -> None:
-    night = Night(at_s=HOUR_S)
-    night.hear(HOUR_S)
-    night.hear(HOUR_S + 9, WARD[1:])
-    night.look(HOUR_S + 9)
-    assert night.look(9.0) == []
-    assert stuck(night, WARD[1:], 3, HOUR_S + 9) == []
-    assert who(stuck(night, WARD[1:], 1, HOUR_S + 9)) == [("ada", "stream_lost", "began")]
-
-
-def test_a_source_that_stops_after_the_clock_was_set_back_is_one_alarm() -> None:
-    night = Night(shards=2, at_s=HOUR_S)
-    for shard, names in enumerate((WARD, OTHERS)):
-        night.hear(HOUR_S, names, shard=shard)
-    assert night.look(0.0) == []
-    assert told(night.until(60)) == [("system_silent", "began", "medium")]
-
-
-def test_alarms_of_before_the_clock_was_set_back_end_when_frames_come_and_not_before() -> None:
-    night = Night(at_s=HOUR_S)
-    night.hear(HOUR_S)
-    assert told(night.until(HOUR_S + 20)) == [("system_silent", "began", "medium")]
-    assert night.look(20.0) == []
-    assert night.until(60) == []
-    assert told(night.frames(HOUR_S, WARD) + night.look(61)) == [("system_silent", "ended", "medium")]
-
-
-def test_a_shard_that_has_not_been_looked_at_since_the_clock_was_set_back_ends_no_alarm_and_begins_none() -> None:
-    night = Night(shards=2, at_s=HOUR_S)
-    for shard, names in enumerate((WARD, OTHERS)):
-        night.hear(HOUR_S, names, shard=shard)
-    assert told(night.until(HOUR_S + 20)) == [("system_silent", "began", "medium")]
-    shard, tally = night.shards[0], night.shards[1].tally()
-    for now_us in (micros(20), micros(21)):
-        shard.look(now_us)
-        both = np.concatenate([shard.tally(), tally])
-        assert shard.check(Look(now_us, Together.of(both, False, now_us, micros(10), 3))).alerts == ()
-
-
-def test_one_patients_alarm_of_before_the_clock_was_set_back_ends_with_the_first_frame() -> None:
-    night = Night(at_s=HOUR_S)
-    night.hear(HOUR_S, WARD[:1])
-    assert told(night.until(HOUR_S + 20)) == [("stream_lost", "began", "low")]
-    assert night.look(20.0) == []
-    assert told(night.frames(HOUR_S, WARD[:1])) == [("stream_lost", "ended", "low")]
-
-
-@pytest.mark.parametrize("taken_over", [False, True])
-def test_a_refractory_time_does_not_grow_when_the_clock_is_set_back(taken_over: bool) -> None:
-    night = Night(at_s=HOUR_S)
-    night.hear(HOUR_S, WARD[:1])
-    night.until(HOUR_S + 20)
-    assert told(night.hear(HOUR_S + 21, WARD[:1])) == [("stream_lost", "ended", "low")]
-    refractory_s = RULES.courses[Kind.STREAM_LOST].refractory_us / 1e6
-    assert refractory_s > 0
-    if taken_over:
-        kept = [(key, state) for key, state in night.shards[0].changed().items() if state is not None]
-        night = Night(at_s=0.0, known=WARD[:1], states=kept)
-    night.look(1.0)
-    assert told(night.until(refractory_s + 20)) == [("stream_lost", "began", "low")]
-
-
-def test_the_time_of_a_lost_patient_goes_on_when_the_clock_is_set_back(ward: Night) -> None:
-    ward.until(13)
-    ward.look(3.0)
-    ward.look(5.0)
-    shard = ward.shards[0]
-    together = Together.of(shard.tally(), True, micros(5), micros(10), 3)
-    assert shard.check(Look(micros(5), together)).lost == ((b"ada", micros(1015)),)
-
-
 def test_a_new_owner_gives_everybody_the_full_time() -> None:
     night = Night(at_s=50, known=WARD)
     assert night.until(60) == []
@@ -397,7 +228,7 @@ def test_who_is_in_standby_before_the_first_frame_is_not_missed_after_it(ward: N
 def test_the_time_of_a_lost_patient_goes_on_by_the_clock(ward: Night) -> None:
     ward.until(13)
     lost_us, shard = micros(10), ward.shards[0]
-    together = Together.of(shard.tally(), True, micros(13), lost_us, 3)
+    together = Together.of(shard.tally(), True, micros(13), lost_us, 3, gather_us=0)
     assert shard.check(Look(micros(13), together)).lost == ((b"ada", micros(1013)),)
 
 
